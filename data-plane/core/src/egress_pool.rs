@@ -1,0 +1,51 @@
+//! A pool of egress addresses as the data plane holds it: what a zone's requests may leave from, and nothing else.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+
+/// Inclusive source-port ranges of one address that this server owns, ascending, not overlapping.
+pub type Slices = Arc<[(u16, u16)]>;
+
+/// One address of a pool.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct EgressAddress {
+    pub ip: IpAddr,
+    pub slices: Slices,
+    /// Concurrent connections per origin ip:port and protocol.
+    pub cap: u32,
+    /// New connections choose another address.
+    pub draining: bool,
+}
+
+/// Names one content of one pool for the life of the process: never given twice, so that equal serials mean equal
+/// addresses and a connection can be matched to a pool without comparing lists.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct PoolSerial(u64);
+
+impl PoolSerial {
+    fn next() -> Self {
+        static NEXT: AtomicU64 = AtomicU64::new(1);
+        PoolSerial(NEXT.fetch_add(1, Relaxed))
+    }
+}
+
+/// The addresses that requests of some zones leave from.
+#[derive(Debug)]
+pub struct EgressPool {
+    pub serial: PoolSerial,
+    pub id: Box<str>,
+    pub addresses: Box<[EgressAddress]>,
+}
+
+impl EgressPool {
+    /// A pool with a serial of its own.
+    pub fn new(id: &str, addresses: Vec<EgressAddress>) -> Self {
+        EgressPool { serial: PoolSerial::next(), id: id.into(), addresses: addresses.into() }
+    }
+
+    /// The same id with the same addresses: connections of one may be used for the other.
+    pub fn is_same_as(&self, id: &str, addresses: &[EgressAddress]) -> bool {
+        *self.id == *id && *self.addresses == *addresses
+    }
+}

@@ -1,0 +1,536 @@
+//! One pool of connections for all workers: reuse before ports, ports before waiting, waiting before refusal.
+//!
+//! Order of choice for a request: an idle connection of its own worker, one of another worker, a stream of an HTTP/2
+//! connection, a stream of another hostname's connection that covers this one, a new connection from the least used
+//! address, a place in the queue. Load never changes the pool, the family or the account.
+
+use crate::choice::{NoPort, applicable, choose, key};
+use crate::dial::Dialer;
+use crate::group::{Ages, Connector, Group, GroupKey, Idle, Opened, PooledH1, PooledH2, Reusable, Spoken};
+use crate::lane::{Grant, Lane, Waiting, Watcher};
+use crate::port_table::{PortLease, PortTable};
+use crate::shared_connection::{SharedConnection, StreamPermit};
+use egressway_core::deadline::now_ms;
+use egressway_core::{Code, EgressPool, Error, PoolSerial};
+use egressway_counters::egress::count;
+use foldhash::fast::RandomState;
+use parking_lot::Mutex;
+use std::collections::{HashMap, HashSet};
+use std::hash::BuildHasher;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed, Ordering::SeqCst};
+use std::time::{Duration, Instant};
+
+const SHARDS: usize = 64;
+/// Home of a connection that no request has used: whoever takes it moves it to its own worker.
+const NO_WORKER: usize = usize::MAX;
+
+type LaneKey = (PoolSerial, SocketAddr);
+type Map<K, V> = HashMap<K, V, RandomState>;
+
+/// What a request needs a connection for.
+pub struct Want<'a> {
+    pub key: GroupKey,
+    pub pool: &'a Arc<EgressPool>,
+    /// Name that a borrowed connection's certificate must cover.
+    pub host: &'a str,
+    pub worker: usize,
+    /// A new connection only: the last one turned out to be dead.
+    pub is_fresh: bool,
+}
+
+/// A connection and how it was come by.
+pub struct Acquired<C: Connector> {
+    pub connection: Reusable<C>,
+    /// It has carried a request before, or does so now.
+    pub is_reused: bool,
+    /// It was opened for another hostname.
+    pub is_coalesced: bool,
+    /// Time spent in the queue.
+    pub waited: Duration,
+}
+
+/// Limits that may change at run time; durations in milliseconds.
+#[derive(Debug, Clone, Copy)]
+pub struct PoolSettings {
+    pub idle_ms: u64,
+    pub most_age_ms: u64,
+    pub queue_ms: u64,
+    pub queue_length: usize,
+    /// Within this a dial whose outcome is shared has succeeded or failed.
+    pub dial_ms: u64,
+}
+
+#[derive(Default)]
+struct Limits {
+    idle_ms: AtomicU64,
+    most_age_ms: AtomicU64,
+    queue_ms: AtomicU64,
+    queue_length: AtomicUsize,
+    dial_ms: AtomicU64,
+}
+
+pub struct ConnectionPool<C: Connector> {
+    connector: C,
+    ports: Arc<PortTable>,
+    dialer: Arc<Dialer>,
+    workers: usize,
+    groups: Box<[Mutex<Map<GroupKey, Arc<Group<C>>>>]>,
+    /// What each worker looked up before, so that workers do not share a lock for it.
+    seen: Box<[Mutex<Map<GroupKey, Arc<Group<C>>>>]>,
+    lanes: Mutex<Map<LaneKey, Arc<Lane<C>>>>,
+    hasher: RandomState,
+    limits: Limits,
+}
+
+impl<C: Connector> ConnectionPool<C> {
+    pub fn new(connector: C, ports: Arc<PortTable>, dialer: Arc<Dialer>, workers: usize) -> Self {
+        ConnectionPool {
+            connector,
+            ports,
+            dialer,
+            workers,
+            groups: (0..SHARDS).map(|_| Mutex::default()).collect(),
+            seen: (0..workers.max(1)).map(|_| Mutex::default()).collect(),
+            lanes: Mutex::default(),
+            hasher: RandomState::default(),
+            limits: Limits::default(),
+        }
+    }
+
+    pub fn set(&self, settings: &PoolSettings) {
+        self.limits.idle_ms.store(settings.idle_ms, Relaxed);
+        self.limits.most_age_ms.store(settings.most_age_ms, Relaxed);
+        self.limits.queue_ms.store(settings.queue_ms, Relaxed);
+        self.limits.queue_length.store(settings.queue_length, Relaxed);
+        self.limits.dial_ms.store(settings.dial_ms, Relaxed);
+    }
+
+    /// A freed port rests for so long while a never-used one is left.
+    pub fn set_quarantine(&self, milliseconds: u64) {
+        self.ports.set_quarantine(milliseconds);
+    }
+
+    /// A connection for `want`, now or after a bounded wait.
+    ///
+    /// # Errors
+    /// `no_applicable_ip` when the pool lacks the origin's family, `egress_capacity_exhausted` when the queue is
+    /// full or the wait too long, or what the dial came to.
+    pub async fn acquire(self: &Arc<Self>, want: &Want<'_>) -> Result<Acquired<C>, Error> {
+        let group = self.group(want);
+        if !want.is_fresh {
+            if let Some(found) = self.check_out(&group, want) {
+                return Ok(found);
+            }
+        }
+        let acquisition = Acquisition {
+            pool: self,
+            group,
+            want,
+            began: Instant::now(),
+            has_had_turn: false,
+            is_queued: false,
+            dials_alone: want.is_fresh,
+        };
+        acquisition.run().await
+    }
+
+    fn ages(&self) -> Ages {
+        Ages { idle_ms: self.limits.idle_ms.load(Relaxed), most_ms: self.limits.most_age_ms.load(Relaxed) }
+    }
+
+    fn group(&self, want: &Want<'_>) -> Arc<Group<C>> {
+        let mut seen = self.seen[want.worker % self.seen.len()].lock();
+        if let Some(group) = seen.get(&want.key) {
+            return group.clone();
+        }
+        let group = self.find_group(want);
+        seen.insert(want.key.clone(), group.clone());
+        group
+    }
+
+    fn find_group(&self, want: &Want<'_>) -> Arc<Group<C>> {
+        let shard = &self.groups[self.hasher.hash_one(&want.key) as usize % SHARDS];
+        let mut groups = shard.lock();
+        if let Some(group) = groups.get(&want.key) {
+            return group.clone();
+        }
+        let lane = self.lanes.lock().entry((want.key.pool, want.key.origin)).or_default().clone();
+        let group = Arc::new(Group::new(want.key.clone(), want.pool.clone(), lane, self.workers));
+        group.lane.groups.lock().push(Arc::downgrade(&group));
+        groups.insert(want.key.clone(), group.clone());
+        group
+    }
+
+    /// A connection that is there already.
+    fn check_out(&self, group: &Arc<Group<C>>, want: &Want<'_>) -> Option<Acquired<C>> {
+        if let Some(loan) = group.take_idle(want.worker, self.ages()) {
+            count(&loan.counters().reused);
+            return Some(Acquired::reused(Reusable::H1(loan), false));
+        }
+        if let Some(permit) = own_stream(group) {
+            count(&permit.connection().counters().reused);
+            return Some(Acquired::reused(Reusable::H2(permit), false));
+        }
+        let permit = borrowed_stream(group, want.host)?;
+        count(&permit.connection().counters().reused);
+        Some(Acquired::reused(Reusable::H2(permit), true))
+    }
+
+    /// A request for `want` was answered with 421 on another hostname's connection.
+    pub fn insist_on_own(&self, want: &Want<'_>) {
+        self.group(want).insist_on_own();
+    }
+
+    /// Closes what is too old, dead or without a pool, and forgets what is empty. Called now and then by one worker.
+    pub fn sweep(&self) {
+        for seen in &self.seen {
+            let forgotten = std::mem::take(&mut *seen.lock());
+            drop(forgotten);
+        }
+        let ages = self.ages();
+        for shard in &self.groups {
+            let groups: Vec<_> = shard.lock().values().cloned().collect();
+            let empty: HashSet<GroupKey> =
+                groups.iter().filter(|group| group.sweep(ages)).map(|group| group.key.clone()).collect();
+            drop(groups);
+            // One reference: nobody can be about to use it, since references are handed out under this lock.
+            shard.lock().retain(|key, group| !empty.contains(key) || Arc::strong_count(group) > 1);
+        }
+        self.lanes.lock().retain(|_, lane| {
+            lane.groups.lock().retain(|group| group.strong_count() > 0);
+            lane.coalescable.lock().retain(|shared| shared.strong_count() > 0);
+            Arc::strong_count(lane) > 1
+        });
+        self.ports.sweep();
+    }
+
+    /// Only pools in `serials` are in use from now on; connections of others take no new requests.
+    pub fn retain_pools(&self, serials: &HashSet<PoolSerial>) {
+        for shard in &self.groups {
+            let retired: Vec<_> = shard
+                .lock()
+                .extract_if(|key, _| !serials.contains(&key.pool))
+                .map(|(_, group)| group)
+                .collect();
+            retired.iter().for_each(|group| group.retire());
+        }
+        for seen in &self.seen {
+            seen.lock().retain(|_, group| !group.is_retired());
+        }
+    }
+
+    /// Requests that wait for a connection.
+    pub fn waiting(&self) -> usize {
+        self.lanes.lock().values().map(|lane| lane.waiting()).sum()
+    }
+
+    fn choose(&self, group: &Group<C>) -> Result<PortLease, NoPort> {
+        choose(&self.ports, &self.dialer, &group.pool, group.key.origin)
+    }
+
+    /// Frees a port of the lane that an idle connection of another group holds.
+    fn evict(&self, group: &Arc<Group<C>>, is_own_too: bool) -> bool {
+        let groups: Vec<_> = group.lane.groups.lock().iter().filter_map(std::sync::Weak::upgrade).collect();
+        groups.iter().any(|other| (is_own_too || !Arc::ptr_eq(other, group)) && other.close_one_idle())
+    }
+
+    /// Starts dials until those who wait will have a stream each.
+    fn pump(self: &Arc<Self>, group: &Arc<Group<C>>) {
+        loop {
+            let mut state = group.state.lock();
+            let wanted = group.awaiting.load(SeqCst);
+            let expected = match state.spoken_now() {
+                // The first dial tells whether it can be shared.
+                Spoken::Unknown if state.dialing > 0 => usize::MAX,
+                Spoken::Http2 { streams, .. } => state.dialing as usize * streams.max(1) as usize,
+                _ => state.dialing as usize,
+            };
+            if wanted <= expected {
+                return;
+            }
+            match self.choose(group) {
+                Ok(lease) => {
+                    state.dialing += 1;
+                    drop(state);
+                    tokio::spawn(Self::dial_for_all(self.clone(), group.clone(), lease));
+                }
+                Err(why) => {
+                    let is_dialing = state.dialing > 0;
+                    drop(state);
+                    match why {
+                        NoPort::NoneApplicable => {
+                            group.tell_awaiting(|| Grant::Failed(Code::NoApplicableIp, Box::default()));
+                        }
+                        // Without a dial on its way they have to wait for a port, each for itself.
+                        NoPort::AllFull if !is_dialing => group.tell_awaiting(|| Grant::TryAgain),
+                        NoPort::AllFull => {}
+                    }
+                    return;
+                }
+            }
+        }
+    }
+
+    /// A dial whose outcome is shared by all who wait for it; goes on if they go away.
+    async fn dial_for_all(self: Arc<Self>, group: Arc<Group<C>>, lease: PortLease) {
+        // A task that is dropped before its end has dialled as well.
+        let dialing = Dialing(group.clone());
+        let opened = self.connector.open(&group.key, lease).await;
+        drop(dialing);
+        match opened {
+            Ok(Opened::H2(h2)) => {
+                let shared = self.adopt(&group, h2);
+                while let Some(permit) = shared.reserve() {
+                    if group.lane.offer_stream(&group, permit).is_some() {
+                        break;
+                    }
+                }
+                self.pump(&group);
+            }
+            Ok(Opened::H1(connection)) => {
+                group.state.lock().learn(None);
+                group.keep(Idle { connection, home: NO_WORKER, since_ms: now_ms(), is_used: false });
+                group.tell_awaiting(|| Grant::TryAgain);
+            }
+            Err(error) => {
+                let cause = error.cause.unwrap_or_default();
+                group.tell_awaiting(|| Grant::Failed(error.code, cause.clone()));
+            }
+        }
+    }
+
+    /// Makes a new HTTP/2 connection available to the group, and to others it may serve.
+    fn adopt(&self, group: &Arc<Group<C>>, h2: C::H2) -> Arc<SharedConnection<C>> {
+        let shared = SharedConnection::new(h2, group);
+        if group.is_retired() {
+            shared.retire();
+            return shared;
+        }
+        let mut state = group.state.lock();
+        state.learn(Some(shared.h2().stream_limit()));
+        state.shared.push(shared.clone());
+        group.has_shared.store(true, SeqCst);
+        drop(state);
+        if group.key.is_coalescable() {
+            group.lane.coalescable.lock().push(Arc::downgrade(&shared));
+        }
+        shared
+    }
+}
+
+/// Counts one dial for as long as it lives.
+struct Dialing<C: Connector>(Arc<Group<C>>);
+
+impl<C: Connector> Drop for Dialing<C> {
+    fn drop(&mut self) {
+        self.0.state.lock().dialing -= 1;
+    }
+}
+
+fn own_stream<C: Connector>(group: &Arc<Group<C>>) -> Option<StreamPermit<C>> {
+    if !group.has_shared.load(SeqCst) {
+        return None;
+    }
+    group.state.lock().shared.iter().find_map(SharedConnection::reserve)
+}
+
+/// A stream of a connection that was opened for another hostname and whose certificate covers `host`.
+fn borrowed_stream<C: Connector>(group: &Arc<Group<C>>, host: &str) -> Option<StreamPermit<C>> {
+    if !group.key.is_coalescable() {
+        return None;
+    }
+    {
+        let state = group.state.lock();
+        if !state.may_borrow() {
+            return None;
+        }
+        if let Some(permit) = state.borrowed.as_ref().and_then(SharedConnection::reserve) {
+            return Some(permit);
+        }
+    }
+    let candidates: Vec<_> =
+        group.lane.coalescable.lock().iter().filter_map(std::sync::Weak::upgrade).collect();
+    let (shared, permit) = candidates.into_iter().find_map(|shared| {
+        let owner = shared.owner()?;
+        let may = !Arc::ptr_eq(&owner, group)
+            && group.key.may_coalesce_with(&owner.key)
+            && shared.h2().covers(host);
+        let permit = if may { shared.reserve() } else { None }?;
+        Some((shared, permit))
+    })?;
+    group.state.lock().borrowed = Some(shared);
+    group.has_shared.store(true, SeqCst);
+    Some(permit)
+}
+
+/// One request's way to a connection that was not there.
+struct Acquisition<'a, C: Connector> {
+    pool: &'a Arc<ConnectionPool<C>>,
+    group: Arc<Group<C>>,
+    want: &'a Want<'a>,
+    began: Instant,
+    /// It was woken from the front of the queue, so it is no newcomer.
+    has_had_turn: bool,
+    is_queued: bool,
+    /// No shared dial will help: it dials for itself as soon as there is a port.
+    dials_alone: bool,
+}
+
+impl<C: Connector> Acquisition<'_, C> {
+    async fn run(mut self) -> Result<Acquired<C>, Error> {
+        loop {
+            let is_own_dial = self.dials_alone || self.group.speaks_http1();
+            let place = if is_own_dial {
+                match self.take_port() {
+                    Ok(lease) => return self.open(lease).await,
+                    Err(NoPort::NoneApplicable) => return Err(Code::NoApplicableIp.into()),
+                    Err(NoPort::AllFull) => self.enqueue(true)?,
+                }
+            } else {
+                let place = self.enqueue(false)?;
+                self.pool.pump(&self.group);
+                place
+            };
+            // What came free between the look and the place in the queue would wake nobody.
+            if !self.want.is_fresh {
+                if let Some(found) = self.pool.check_out(&self.group, self.want) {
+                    drop(place);
+                    return Ok(self.waited(found));
+                }
+            }
+            if is_own_dial {
+                if let Ok(lease) = self.take_port_in_turn() {
+                    drop(place);
+                    return self.open(lease).await;
+                }
+            }
+            if let Some(acquired) = self.wait(place, is_own_dial).await? {
+                return Ok(acquired);
+            }
+            if !self.want.is_fresh {
+                if let Some(found) = self.pool.check_out(&self.group, self.want) {
+                    return Ok(self.waited(found));
+                }
+            }
+        }
+    }
+
+    /// A port, unless others were here before.
+    fn take_port(&mut self) -> Result<PortLease, NoPort> {
+        if self.group.lane.is_blocked() && !self.has_had_turn {
+            return if applicable(&self.group.pool, self.group.key.origin).next().is_some() {
+                Err(NoPort::AllFull)
+            } else {
+                Err(NoPort::NoneApplicable)
+            };
+        }
+        self.take_port_in_turn()
+    }
+
+    fn take_port_in_turn(&self) -> Result<PortLease, NoPort> {
+        match self.pool.choose(&self.group) {
+            Err(NoPort::AllFull) if self.pool.evict(&self.group, self.want.is_fresh) => {
+                self.pool.choose(&self.group)
+            }
+            chosen => chosen,
+        }
+    }
+
+    fn enqueue(&mut self, is_blocked: bool) -> Result<Waiting<C>, Error> {
+        let most = self.pool.limits.queue_length.load(Relaxed);
+        let lane = &self.group.lane;
+        let place = lane.enqueue(&self.group, is_blocked, self.has_had_turn, most);
+        let Some(place) = place else { return Err(self.refuse("the queue is full")) };
+        if is_blocked {
+            let watcher: Arc<dyn Watcher> = lane.clone();
+            for address in applicable(&self.group.pool, self.group.key.origin) {
+                let key = key(address, self.group.key.origin);
+                self.pool.ports.watch(key, address, &watcher);
+                if !self.is_queued {
+                    count(&self.pool.ports.counters(key).queued);
+                }
+            }
+            self.is_queued = true;
+        }
+        Ok(place)
+    }
+
+    /// `None`: look again.
+    async fn wait(&mut self, place: Waiting<C>, is_blocked: bool) -> Result<Option<Acquired<C>>, Error> {
+        let limits = &self.pool.limits;
+        let extra = if is_blocked { 0 } else { limits.dial_ms.load(Relaxed) };
+        let patience = Duration::from_millis(limits.queue_ms.load(Relaxed) + extra);
+        let left = patience.saturating_sub(self.began.elapsed());
+        let Ok(grant) = tokio::time::timeout(left, place).await else {
+            return Err(self.refuse("no connection became free in time"));
+        };
+        match grant {
+            Grant::H1(idle) => {
+                let is_reused = idle.is_used;
+                let Some(loan) = self.group.lend(idle, self.want.worker) else { return Ok(None) };
+                if is_reused {
+                    count(&loan.counters().reused);
+                }
+                let acquired = Acquired { is_reused, ..Acquired::reused(Reusable::H1(loan), false) };
+                Ok(Some(self.waited(acquired)))
+            }
+            Grant::Stream(permit) => {
+                count(&permit.connection().counters().reused);
+                Ok(Some(self.waited(Acquired::reused(Reusable::H2(permit), false))))
+            }
+            Grant::TryAgain => {
+                self.has_had_turn = true;
+                self.dials_alone = true;
+                Ok(None)
+            }
+            Grant::Failed(code, cause) => Err(Error { code, cause: Some(cause).filter(|c| !c.is_empty()) }),
+        }
+    }
+
+    fn refuse(&self, cause: &str) -> Error {
+        if let Some(address) = applicable(&self.group.pool, self.group.key.origin).next() {
+            count(&self.pool.ports.counters(key(address, self.group.key.origin)).refused);
+        }
+        Error::because(Code::EgressCapacityExhausted, cause)
+    }
+
+    async fn open(&self, lease: PortLease) -> Result<Acquired<C>, Error> {
+        let connection = match self.pool.connector.open(&self.group.key, lease).await? {
+            Opened::H1(connection) => {
+                self.group.state.lock().learn(None);
+                Reusable::H1(self.group.loan(connection, self.want.worker))
+            }
+            Opened::H2(h2) => {
+                let shared = self.pool.adopt(&self.group, h2);
+                let permit = shared.reserve().ok_or_else(|| {
+                    Error::because(Code::OriginProtocol, "the origin allows no stream on its connection")
+                })?;
+                Reusable::H2(permit)
+            }
+        };
+        Ok(self.waited(Acquired { is_reused: false, ..Acquired::reused(connection, false) }))
+    }
+
+    fn waited(&self, acquired: Acquired<C>) -> Acquired<C> {
+        let waited = if self.is_queued { self.began.elapsed() } else { Duration::ZERO };
+        Acquired { waited, ..acquired }
+    }
+}
+
+impl<C: Connector> Acquired<C> {
+    fn reused(connection: Reusable<C>, is_coalesced: bool) -> Self {
+        Acquired { connection, is_reused: true, is_coalesced, waited: Duration::ZERO }
+    }
+}
+
+/// Named here because both forms of a connection are given back in one way.
+impl<C: Connector> Reusable<C> {
+    pub fn counters(&self) -> &Arc<egressway_counters::EgressCounters> {
+        match self {
+            Reusable::H1(loan) => loan.counters(),
+            Reusable::H2(permit) => permit.connection().counters(),
+        }
+    }
+}

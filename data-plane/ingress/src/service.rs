@@ -1,0 +1,89 @@
+//! What ingress needs from the rest of the request path.
+
+use egressway_core::side::ClientSide;
+use egressway_core::{Code, Deadline, RequestHead};
+use ipnet::IpNet;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+use std::time::Duration;
+
+/// What is known of a connection before its first request.
+#[derive(Debug)]
+pub struct ConnectionInfo {
+    /// Who the client is: the peer, or what a trusted PROXY protocol header says.
+    pub client: SocketAddr,
+    pub is_tls: bool,
+    /// Server name of the TLS handshake, lower case.
+    pub sni: Option<Box<str>>,
+}
+
+/// Limits of one connection, taken when it begins.
+#[derive(Debug, Clone)]
+pub struct IngressSettings {
+    pub tls_handshake: Duration,
+    pub head: Duration,
+    pub idle_h1: Duration,
+    pub idle_h2: Duration,
+    pub max_head_bytes: usize,
+    pub max_headers: usize,
+    pub h2_max_streams: u32,
+    pub h2_max_resets: u32,
+    pub max_requests: u32,
+    pub max_connections_per_client: u32,
+}
+
+/// The rest of the request path.
+pub trait Service: Send + Sync + 'static {
+    /// Limits for a new connection.
+    fn settings(&self) -> Arc<IngressSettings>;
+
+    /// TLS configuration of new connections.
+    fn tls(&self) -> Arc<rustls::ServerConfig>;
+
+    /// Answers one request; returns when the answer has been written or the client is lost.
+    fn serve<C: ClientSide>(
+        &self,
+        client: &mut C,
+        request: &RequestHead,
+        connection: &ConnectionInfo,
+        deadline: &Deadline,
+    ) -> impl Future<Output = ()> + Send;
+
+    /// Answers a request that could not be read, with what was understood of it.
+    fn reject<C: ClientSide>(
+        &self,
+        client: &mut C,
+        code: Code,
+        request: &RequestHead,
+        connection: &ConnectionInfo,
+        deadline: &Deadline,
+    ) -> impl Future<Output = ()> + Send;
+
+    /// A connection ended before any request could be answered.
+    fn connection_failed(&self, code: Code, client: SocketAddr, cause: &str);
+}
+
+/// Where a listener's connections come from and how they begin.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ListenerSettings {
+    pub is_tls: bool,
+    /// `Some`: a PROXY protocol header is mandatory, and peers outside these networks are refused.
+    pub proxy_protocol_from: Option<Vec<IpNet>>,
+}
+
+/// Counts something for as long as it lives.
+pub struct Counted(Arc<AtomicUsize>);
+
+impl Counted {
+    pub fn new(counter: &Arc<AtomicUsize>) -> Self {
+        counter.fetch_add(1, Relaxed);
+        Counted(counter.clone())
+    }
+}
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Relaxed);
+    }
+}

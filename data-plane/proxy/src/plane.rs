@@ -1,0 +1,386 @@
+//! The data plane as its owner drives it: apply a snapshot, drain what was counted, tell the status, stop.
+//!
+//! All four are called from threads that are not workers, and none of them waits for a request.
+
+use crate::connector::OriginConnector;
+use crate::current::{Current, Trust};
+use crate::exchange::Pool;
+use crate::report::{Drained, ListenerRow, Status, TotalsRow, UnbindableRow};
+use crate::service::{Shared, WorkerService};
+use crate::worker::{ListenerId, Worker};
+use arc_swap::ArcSwap;
+use egressway_core::PoolSerial;
+use egressway_counters::{Registry, Totals};
+use egressway_egress_server::dial::check_bindable;
+use egressway_egress_server::{ConnectionPool, Dialer, PortTable};
+use egressway_ingress::service::ListenerSettings;
+use egressway_ingress::{BindError, ClientLimits, bind, tls};
+use egressway_origin::tls::TlsConfigs;
+use egressway_snapshot::{CertificateResolver, Listener, Refused, TableBuilder, Tables};
+use parking_lot::Mutex;
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::fmt;
+use std::io;
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering::Relaxed};
+use std::time::{Duration, Instant};
+
+const DRAIN_STEP: Duration = Duration::from_millis(10);
+
+/// How a data plane is made.
+#[derive(Debug, Clone, Copy)]
+pub struct Options {
+    /// Threads; 0 is one for each core.
+    pub workers: usize,
+    /// Log lines that may wait for their reader, over all workers.
+    pub log_buffer_bytes: usize,
+    pub access_log: bool,
+}
+
+/// Why a snapshot was not applied. The one before it is still in place.
+#[derive(Debug)]
+pub enum ApplyError {
+    Refused(Refused),
+    Listen(BindError),
+    Stopped,
+}
+
+/// What was applied.
+#[derive(Debug, Clone)]
+pub struct Applied {
+    pub revision: u64,
+    pub zones: usize,
+    /// Address with its real port, and whether it speaks TLS.
+    pub listeners: Vec<(SocketAddr, bool)>,
+    /// Egress addresses that this host cannot use, and what the kernel says.
+    pub unbindable: Vec<(IpAddr, String)>,
+}
+
+struct OpenListener {
+    id: ListenerId,
+    wanted: Listener,
+    bound: SocketAddr,
+}
+
+/// What only `apply` and `stop` change.
+struct Control {
+    builder: TableBuilder,
+    listeners: Vec<OpenListener>,
+    next_listener: ListenerId,
+    next_trust: u64,
+    /// Whether each address in use can be bound: the kernel's complaint, if any.
+    addresses: HashMap<IpAddr, Option<String>>,
+    workers: Vec<Worker>,
+}
+
+pub struct Plane {
+    shared: Arc<Shared>,
+    services: Vec<Arc<WorkerService>>,
+    tables: Arc<ArcSwap<Tables>>,
+    registry: Arc<Registry>,
+    dialer: Arc<Dialer>,
+    control: Mutex<Control>,
+    /// Tables that requests may still hold: dropped here and not on a worker, which would pause for it.
+    retired: Mutex<Vec<Arc<Current>>>,
+    is_draining: AtomicBool,
+    drained_foreign: AtomicU64,
+    drained_panics: AtomicU64,
+    total_dropped: AtomicU64,
+}
+
+// === impl Plane ===
+
+impl Plane {
+    /// Starts the workers, which serve nothing until a snapshot is applied.
+    ///
+    /// # Errors
+    /// The system gives no thread, no event queue or no randomness.
+    pub fn start(options: &Options) -> io::Result<Plane> {
+        let cores = core_affinity::get_core_ids().unwrap_or_default();
+        let workers = if options.workers > 0 { options.workers } else { cores.len().max(1) };
+        let tables = Arc::new(ArcSwap::from_pointee(Tables::empty()));
+        let roots = TlsConfigs::new("").map_err(io::Error::other)?;
+        let trust = Arc::new(Trust { number: 0, configs: roots, extra_roots: String::new() });
+        let current = Arc::new(ArcSwap::from_pointee(Current::new(tables.load_full(), trust)));
+        let registry = Arc::new(Registry::default());
+        let dialer = Arc::new(Dialer::default());
+        let ports = Arc::new(PortTable::new(registry.clone()));
+        let connector = OriginConnector { dialer: dialer.clone(), current: current.clone() };
+        let pool: Arc<Pool> = Arc::new(ConnectionPool::new(connector, ports, dialer.clone(), workers));
+        let resolver = Arc::new(CertificateResolver::new(tables.clone()));
+        let shared = Arc::new(Shared {
+            current,
+            tls: tls::server_config(resolver),
+            pool,
+            panics: AtomicU64::new(0),
+            connections: Arc::new(AtomicUsize::new(0)),
+        });
+        let log_bytes = if options.access_log { options.log_buffer_bytes / workers } else { 0 };
+        let services: Vec<_> = (0..workers)
+            .map(|worker| Arc::new(WorkerService::new(shared.clone(), worker, log_bytes)))
+            .collect();
+        // More workers than cores cannot have one each; then the system places them all.
+        let is_pinned = workers <= cores.len();
+        let clients = Arc::new(ClientLimits::default());
+        let threads = services.iter().enumerate().map(|(i, service)| {
+            let core = cores.get(i).copied().filter(|_| is_pinned);
+            Worker::start(service.clone(), clients.clone(), core)
+        });
+        let control = Control {
+            builder: TableBuilder::new(),
+            listeners: Vec::new(),
+            next_listener: 0,
+            next_trust: 1,
+            addresses: HashMap::new(),
+            workers: threads.collect::<io::Result<_>>()?,
+        };
+        Ok(Plane {
+            shared,
+            services,
+            tables,
+            registry,
+            dialer,
+            control: Mutex::new(control),
+            retired: Mutex::default(),
+            is_draining: AtomicBool::new(false),
+            drained_foreign: AtomicU64::new(0),
+            drained_panics: AtomicU64::new(0),
+            total_dropped: AtomicU64::new(0),
+        })
+    }
+
+    /// Makes `snapshot` the state, whole or not at all. Requests that have begun end under the one they began with.
+    ///
+    /// # Errors
+    /// The snapshot contradicts itself, or a listener cannot be opened.
+    pub fn apply(&self, snapshot: &[u8]) -> Result<Applied, ApplyError> {
+        let mut control = self.control.lock();
+        if self.is_draining.load(Relaxed) {
+            return Err(ApplyError::Stopped);
+        }
+        let before = control.builder.base();
+        let tables = control.builder.build(snapshot).map_err(ApplyError::Refused)?;
+        let outcome = self.switch_to(&mut control, tables);
+        if outcome.is_err() {
+            control.builder.go_back_to(before);
+        }
+        outcome
+    }
+
+    fn switch_to(&self, control: &mut Control, tables: Arc<Tables>) -> Result<Applied, ApplyError> {
+        let trust = self.trust(control, &tables)?;
+        let opened = open_listeners(control, &tables, self.services.len())?;
+        let current = Arc::new(Current::new(tables.clone(), trust));
+        self.shared.pool.set(&current.pool_settings());
+        self.shared.pool.set_quarantine(tables.settings.port_quarantine_ms.into());
+        self.tables.store(tables.clone());
+        let old = self.shared.current.swap(current);
+        self.retired.lock().push(old);
+        start_listeners(control, &tables, opened);
+        let serials: HashSet<PoolSerial> = tables.pools().map(|pool| pool.serial).collect();
+        self.shared.pool.retain_pools(&serials);
+        check_addresses(control, &tables);
+        Ok(Applied {
+            revision: tables.revision,
+            zones: tables.zones(),
+            listeners: control.listeners.iter().map(|open| (open.bound, open.wanted.tls)).collect(),
+            unbindable: unbindable(control),
+        })
+    }
+
+    /// TLS towards origins under the roots that `tables` want; the present one if they are the same.
+    fn trust(&self, control: &mut Control, tables: &Tables) -> Result<Arc<Trust>, ApplyError> {
+        let present = self.shared.current.load().tls.clone();
+        let wanted = &tables.settings.extra_trust_roots;
+        if present.extra_roots == *wanted {
+            return Ok(present);
+        }
+        let configs =
+            TlsConfigs::new(wanted).map_err(|e| ApplyError::Refused(Refused::new("settings", e)))?;
+        control.next_trust += 1;
+        Ok(Arc::new(Trust { number: control.next_trust, configs, extra_roots: wanted.clone() }))
+    }
+
+    /// What has been counted and logged since the last call, in MessagePack.
+    pub fn drain(&self) -> Vec<u8> {
+        // Nobody can take a table that is no longer current: one reference left is ours.
+        let retired = std::mem::take(&mut *self.retired.lock());
+        let still_held = retired.into_iter().filter(|old| Arc::strong_count(old) > 1).collect::<Vec<_>>();
+        self.retired.lock().extend(still_held);
+        let mut totals = Totals::default();
+        let mut requests = BTreeMap::new();
+        let mut log = Vec::new();
+        let mut dropped = 0;
+        for service in &self.services {
+            service.counters.drain(&mut totals, &mut requests);
+            service.log.drain(&mut log);
+            dropped += service.log.take_dropped();
+        }
+        self.total_dropped.fetch_add(dropped, Relaxed);
+        let drained = Drained {
+            totals: TotalsRow {
+                requests: totals.requests,
+                connections: totals.connections,
+                foreign_egress: since(self.dialer.foreign_egress(), &self.drained_foreign),
+                panics: since(self.shared.panics.load(Relaxed), &self.drained_panics),
+                log_dropped: dropped,
+            },
+            requests,
+            egress: self.registry.drain(),
+            log,
+        };
+        drained.encode()
+    }
+
+    /// Levels, in MessagePack.
+    pub fn status(&self) -> Vec<u8> {
+        let current = self.shared.current.load();
+        let tables = &current.tables;
+        let egress = self.registry.levels();
+        let mut control = self.control.lock();
+        recheck_addresses(&mut control, &self.dialer);
+        let status = Status {
+            revision: tables.revision,
+            zones: tables.zones(),
+            hosts: tables.hosts(),
+            memory_table_bytes: tables.memory_bytes(),
+            workers: self.services.len(),
+            connections: self.shared.connections.load(Relaxed),
+            origin_connections: egress.iter().map(|level| u64::from(level.current)).sum(),
+            waiting: self.shared.pool.waiting(),
+            panics: self.shared.panics.load(Relaxed),
+            foreign_egress: self.dialer.foreign_egress(),
+            log_dropped: self.total_dropped.load(Relaxed),
+            is_draining: self.is_draining.load(Relaxed),
+            listeners: control
+                .listeners
+                .iter()
+                .map(|open| ListenerRow::new(open.bound, open.wanted.tls))
+                .collect(),
+            unbindable: unbindable(&control).into_iter().map(UnbindableRow::from).collect(),
+            egress,
+        };
+        status.encode()
+    }
+
+    /// Takes no new connections, lets those that are open end until `patience` is over, then cuts the rest.
+    /// Returns how many were cut. A second call finds nothing left to do.
+    pub fn stop(&self, patience: Duration) -> usize {
+        self.is_draining.store(true, Relaxed);
+        let workers = {
+            let mut control = self.control.lock();
+            control.listeners.clear();
+            std::mem::take(&mut control.workers)
+        };
+        workers.iter().for_each(Worker::drain);
+        let deadline = Instant::now() + patience;
+        while self.shared.connections.load(Relaxed) > 0 && Instant::now() < deadline && !workers.is_empty() {
+            std::thread::sleep(DRAIN_STEP);
+        }
+        let cut = self.shared.connections.load(Relaxed);
+        workers.into_iter().for_each(Worker::stop);
+        cut
+    }
+}
+
+impl Drop for Plane {
+    fn drop(&mut self) {
+        self.stop(Duration::ZERO);
+    }
+}
+
+/// What a total has grown by since the last call.
+fn since(total: u64, drained: &AtomicU64) -> u64 {
+    total - drained.swap(total, Relaxed)
+}
+
+/// Sockets of listeners that `tables` want and that are not open yet.
+fn open_listeners(
+    control: &Control,
+    tables: &Tables,
+    workers: usize,
+) -> Result<Vec<(Listener, Vec<std::net::TcpListener>)>, ApplyError> {
+    let is_open = |wanted: &Listener| control.listeners.iter().any(|open| open.wanted == *wanted);
+    // A listener whose settings change gives its port up first: the new one could not have it otherwise.
+    let is_replaced = |wanted: &Listener| {
+        wanted.address.port() != 0 && control.listeners.iter().any(|open| open.wanted.address == wanted.address)
+    };
+    let mut opened = Vec::new();
+    for wanted in tables.listeners().iter().filter(|wanted| !is_open(wanted)) {
+        let sockets = if is_replaced(wanted) {
+            egressway_ingress::listener::bind_shared(wanted.address, workers)
+        } else {
+            bind(wanted.address, workers)
+        };
+        opened.push((wanted.clone(), sockets.map_err(ApplyError::Listen)?));
+    }
+    Ok(opened)
+}
+
+fn start_listeners(control: &mut Control, tables: &Tables, opened: Vec<(Listener, Vec<std::net::TcpListener>)>) {
+    for (wanted, sockets) in opened {
+        let id = control.next_listener;
+        control.next_listener += 1;
+        let settings = Arc::new(ListenerSettings {
+            is_tls: wanted.tls,
+            proxy_protocol_from: wanted.proxy_protocol_from.clone(),
+        });
+        let bound = sockets.first().and_then(|socket| socket.local_addr().ok()).unwrap_or(wanted.address);
+        for (worker, socket) in control.workers.iter().zip(sockets) {
+            worker.listen(id, socket, &settings);
+        }
+        control.listeners.push(OpenListener { id, wanted, bound });
+    }
+    let (kept, gone): (Vec<_>, Vec<_>) =
+        control.listeners.drain(..).partition(|open| tables.listeners().contains(&open.wanted));
+    control.listeners = kept;
+    for open in gone {
+        control.workers.iter().for_each(|worker| worker.close(open.id));
+    }
+}
+
+/// Asks the kernel about addresses that are new.
+fn check_addresses(control: &mut Control, tables: &Tables) {
+    let wanted: HashSet<IpAddr> =
+        tables.pools().flat_map(|pool| pool.addresses.iter().map(|address| address.ip)).collect();
+    control.addresses.retain(|ip, _| wanted.contains(ip));
+    for ip in wanted {
+        control.addresses.entry(ip).or_insert_with(|| complaint(ip));
+    }
+}
+
+/// Asks again about addresses that could not be used, then or in a dial since.
+fn recheck_addresses(control: &mut Control, dialer: &Dialer) {
+    for (ip, state) in &mut control.addresses {
+        if state.is_some() || dialer.is_unbindable(*ip) {
+            *state = complaint(*ip);
+        }
+    }
+}
+
+fn complaint(ip: IpAddr) -> Option<String> {
+    check_bindable(ip).err().map(|error| error.to_string())
+}
+
+fn unbindable(control: &Control) -> Vec<(IpAddr, String)> {
+    let mut list: Vec<_> = control
+        .addresses
+        .iter()
+        .filter_map(|(ip, state)| state.as_ref().map(|reason| (*ip, reason.clone())))
+        .collect();
+    list.sort();
+    list
+}
+
+impl fmt::Display for ApplyError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            ApplyError::Refused(refused) => refused.fmt(f),
+            ApplyError::Listen(error) => error.fmt(f),
+            ApplyError::Stopped => f.write_str("the data plane has been stopped; start a new one"),
+        }
+    }
+}
+
+impl std::error::Error for ApplyError {}

@@ -1,0 +1,155 @@
+//! A worker: one thread, one runtime, its own listening sockets; connections stay on it.
+
+use crate::service::WorkerService;
+use egressway_core::deadline::TICK;
+use egressway_core::Deadlines;
+use egressway_ingress::connection::Surroundings;
+use egressway_ingress::service::{Counted, ListenerSettings};
+use egressway_ingress::{ClientLimits, serve_connection};
+use std::collections::HashMap;
+use std::io;
+use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
+use std::thread::JoinHandle;
+use std::time::Duration;
+use tokio::net::TcpListener;
+use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
+use tokio::task::AbortHandle;
+
+/// Ticks between two sweeps of the connection pool.
+const SWEEP_TICKS: u32 = 5;
+/// Pause after a failed accept, which most often means that descriptors have run out.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(20);
+
+/// Numbers a listener for as long as the plane lives.
+pub type ListenerId = u64;
+
+enum Command {
+    Listen(ListenerId, std::net::TcpListener, Arc<ListenerSettings>),
+    Close(ListenerId),
+    /// Takes no new connections; idle ones end.
+    Drain,
+    /// Drops everything.
+    Stop,
+}
+
+/// The handle of a running worker.
+pub struct Worker {
+    commands: UnboundedSender<Command>,
+    thread: JoinHandle<()>,
+}
+
+impl Worker {
+    /// Starts the thread; it runs on `core` alone where the system allows that.
+    ///
+    /// # Errors
+    /// The system gives no thread or no event queue.
+    pub fn start(
+        service: Arc<WorkerService>,
+        clients: Arc<ClientLimits>,
+        core: Option<core_affinity::CoreId>,
+    ) -> io::Result<Worker> {
+        let (commands, inbox) = unbounded_channel();
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_io().enable_time().build()?;
+        let around = Surroundings { service: service.clone(), clients, deadlines: Deadlines::new() };
+        let name = format!("egressway-{}", service.worker);
+        let thread = std::thread::Builder::new().name(name).spawn(move || {
+            if let Some(core) = core {
+                core_affinity::set_for_current(core);
+            }
+            runtime.block_on(run(around, inbox));
+            // What is still running is cut here, not waited for.
+            runtime.shutdown_background();
+        })?;
+        Ok(Worker { commands, thread })
+    }
+
+    pub fn listen(&self, id: ListenerId, socket: std::net::TcpListener, settings: &Arc<ListenerSettings>) {
+        self.send(Command::Listen(id, socket, settings.clone()));
+    }
+
+    pub fn close(&self, id: ListenerId) {
+        self.send(Command::Close(id));
+    }
+
+    pub fn drain(&self) {
+        self.send(Command::Drain);
+    }
+
+    pub fn stop(self) {
+        self.send(Command::Stop);
+        // A worker that panicked has been counted; there is nothing left to wait for.
+        let _ = self.thread.join();
+    }
+
+    fn send(&self, command: Command) {
+        // Fails only when the worker is gone, and then there is nothing to command.
+        let _ = self.commands.send(command);
+    }
+}
+
+async fn run(around: Surroundings<WorkerService>, mut inbox: UnboundedReceiver<Command>) {
+    let mut accepting: HashMap<ListenerId, AbortHandle> = HashMap::new();
+    let mut ticks = tokio::time::interval(TICK);
+    ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    let mut tick = 0u32;
+    loop {
+        tokio::select! {
+            biased;
+            command = inbox.recv() => match command {
+                Some(Command::Listen(id, socket, settings)) => match TcpListener::from_std(socket) {
+                    Ok(socket) => {
+                        let task = tokio::spawn(accept(around.clone(), socket, settings));
+                        accepting.insert(id, task.abort_handle());
+                    }
+                    Err(_) => { around.service.shared.panics.fetch_add(1, Relaxed); }
+                },
+                Some(Command::Close(id)) => {
+                    accepting.remove(&id).inspect(AbortHandle::abort);
+                }
+                Some(Command::Drain) => {
+                    accepting.drain().for_each(|(_, task)| task.abort());
+                    around.deadlines.drain();
+                }
+                Some(Command::Stop) | None => return,
+            },
+            _ = ticks.tick() => {
+                around.deadlines.tick();
+                tick = tick.wrapping_add(1);
+                if around.service.worker == 0 && tick % SWEEP_TICKS == 0 {
+                    around.service.shared.pool.sweep();
+                }
+            }
+        }
+    }
+}
+
+async fn accept(around: Surroundings<WorkerService>, socket: TcpListener, settings: Arc<ListenerSettings>) {
+    loop {
+        match socket.accept().await {
+            Ok((tcp, peer)) => {
+                let shared = &around.service.shared;
+                let open = Counted::new(&shared.connections);
+                around.service.counters.add_connection();
+                let serving = serve_connection(around.clone(), tcp, peer, settings.clone());
+                let watch = PanicWatch(around.service.clone());
+                tokio::spawn(async move {
+                    let _held = (open, watch);
+                    serving.await;
+                });
+            }
+            Err(_) => tokio::time::sleep(ACCEPT_PAUSE).await,
+        }
+    }
+}
+
+/// Counts a panic of the task that holds it. The runtime keeps the panic inside the task.
+struct PanicWatch(Arc<WorkerService>);
+
+impl Drop for PanicWatch {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            self.0.shared.panics.fetch_add(1, Relaxed);
+        }
+    }
+}
