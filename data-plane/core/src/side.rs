@@ -83,6 +83,9 @@ pub trait ClientSide: BodySource + BodySink + Send {
     /// Begins the tunnel that follows a WebSocket opening: from now on bodies are the tunnel's bytes.
     fn start_tunnel(&mut self, head: &ResponseHead, request_id: &[u8]) -> Result<(), Error>;
 
+    /// The answer to come is the last on this connection, and says so where the protocol can.
+    fn end_after_response(&mut self);
+
     /// Ready when the client has gone away while its answer was awaited.
     fn poll_gone(&mut self, cx: &mut Context<'_>) -> Poll<Error>;
 }

@@ -41,6 +41,11 @@ impl LogBuffer {
         into.extend_from_slice(&taken);
     }
 
+    /// Lines that found no room and have not been taken note of.
+    pub fn dropped(&self) -> u64 {
+        self.dropped.load(Relaxed)
+    }
+
     /// Lines that found no room since the last call.
     pub fn take_dropped(&self) -> u64 {
         self.dropped.swap(0, Relaxed)

@@ -37,8 +37,8 @@ pub fn choose(table: &PortTable, dialer: &Dialer, pool: &EgressPool, origin: Soc
     let mut ranked: Vec<_> = applicable(pool, origin)
         .map(|address| {
             let key = key(address, origin);
-            // Ten thousandths of the cap: integers compare exactly.
-            let use_share = u64::from(table.live(&key)) * 10_000 / u64::from(address.cap.max(1));
+            // Fine enough to tell one connection more of any cap, and integers compare exactly.
+            let use_share = (u64::from(table.live(&key)) << 32) / u64::from(address.cap.max(1));
             ((dialer.is_unbindable(address.ip), use_share, table.rank(&key)), key, address)
         })
         .collect();
@@ -73,7 +73,10 @@ mod tests {
             let lease = choose(&table, &Dialer::default(), &pool, origin).expect("room");
             leases.entry(lease.key().egress_ip).or_default().push(lease);
             let counts: Vec<_> = leases.values().map(Vec::len).collect();
-            assert!(counts.iter().max() <= counts.iter().min().map(|least| least + 1).as_ref() || counts.len() == 1);
+            assert!(
+                counts.iter().max() <= counts.iter().min().map(|least| least + 1).as_ref()
+                    || counts.len() == 1
+            );
         }
         assert_eq!(leases.len(), 2);
         assert_eq!(choose(&table, &Dialer::default(), &pool, origin).err(), Some(NoPort::AllFull));

@@ -18,8 +18,8 @@ use parking_lot::Mutex;
 use std::collections::{HashMap, HashSet};
 use std::hash::BuildHasher;
 use std::net::SocketAddr;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed, Ordering::SeqCst};
+use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 
 const SHARDS: usize = 64;
@@ -28,6 +28,7 @@ const NO_WORKER: usize = usize::MAX;
 
 type LaneKey = (PoolSerial, SocketAddr);
 type Map<K, V> = HashMap<K, V, RandomState>;
+type Groups<C> = Mutex<Map<GroupKey, Arc<Group<C>>>>;
 
 /// What a request needs a connection for.
 pub struct Want<'a> {
@@ -45,6 +46,8 @@ pub struct Acquired<C: Connector> {
     pub connection: Reusable<C>,
     /// It has carried a request before, or does so now.
     pub is_reused: bool,
+    /// It lay idle, so the origin may have closed it meanwhile without a fault.
+    pub may_be_stale: bool,
     /// It was opened for another hostname.
     pub is_coalesced: bool,
     /// Time spent in the queue.
@@ -76,9 +79,9 @@ pub struct ConnectionPool<C: Connector> {
     ports: Arc<PortTable>,
     dialer: Arc<Dialer>,
     workers: usize,
-    groups: Box<[Mutex<Map<GroupKey, Arc<Group<C>>>>]>,
+    groups: Box<[Groups<C>]>,
     /// What each worker looked up before, so that workers do not share a lock for it.
-    seen: Box<[Mutex<Map<GroupKey, Arc<Group<C>>>>]>,
+    seen: Box<[Groups<C>]>,
     lanes: Mutex<Map<LaneKey, Arc<Lane<C>>>>,
     hasher: RandomState,
     limits: Limits,
@@ -119,10 +122,8 @@ impl<C: Connector> ConnectionPool<C> {
     /// full or the wait too long, or what the dial came to.
     pub async fn acquire(self: &Arc<Self>, want: &Want<'_>) -> Result<Acquired<C>, Error> {
         let group = self.group(want);
-        if !want.is_fresh {
-            if let Some(found) = self.check_out(&group, want) {
-                return Ok(found);
-            }
+        if let Some(found) = self.check_out(&group, want) {
+            return Ok(found);
         }
         let acquisition = Acquisition {
             pool: self,
@@ -163,8 +164,11 @@ impl<C: Connector> ConnectionPool<C> {
         group
     }
 
-    /// A connection that is there already.
+    /// A connection that is there already, if one may be used.
     fn check_out(&self, group: &Arc<Group<C>>, want: &Want<'_>) -> Option<Acquired<C>> {
+        if want.is_fresh {
+            return None;
+        }
         if let Some(loan) = group.take_idle(want.worker, self.ages()) {
             count(&loan.counters().reused);
             return Some(Acquired::reused(Reusable::H1(loan), false));
@@ -232,7 +236,7 @@ impl<C: Connector> ConnectionPool<C> {
 
     /// Frees a port of the lane that an idle connection of another group holds.
     fn evict(&self, group: &Arc<Group<C>>, is_own_too: bool) -> bool {
-        let groups: Vec<_> = group.lane.groups.lock().iter().filter_map(std::sync::Weak::upgrade).collect();
+        let groups: Vec<_> = group.lane.groups.lock().iter().filter_map(Weak::upgrade).collect();
         groups.iter().any(|other| (is_own_too || !Arc::ptr_eq(other, group)) && other.close_one_idle())
     }
 
@@ -282,7 +286,7 @@ impl<C: Connector> ConnectionPool<C> {
         match opened {
             Ok(Opened::H2(h2)) => {
                 let shared = self.adopt(&group, h2);
-                while let Some(permit) = shared.reserve() {
+                while let Some(permit) = shared.reserve_new() {
                     if group.lane.offer_stream(&group, permit).is_some() {
                         break;
                     }
@@ -346,12 +350,13 @@ fn borrowed_stream<C: Connector>(group: &Arc<Group<C>>, host: &str) -> Option<St
         if !state.may_borrow() {
             return None;
         }
-        if let Some(permit) = state.borrowed.as_ref().and_then(SharedConnection::reserve) {
+        let borrowed = state.borrowed.as_ref().and_then(Weak::upgrade);
+        drop(state);
+        if let Some(permit) = borrowed.and_then(|shared| shared.reserve()) {
             return Some(permit);
         }
     }
-    let candidates: Vec<_> =
-        group.lane.coalescable.lock().iter().filter_map(std::sync::Weak::upgrade).collect();
+    let candidates: Vec<_> = group.lane.coalescable.lock().iter().filter_map(Weak::upgrade).collect();
     let (shared, permit) = candidates.into_iter().find_map(|shared| {
         let owner = shared.owner()?;
         let may = !Arc::ptr_eq(&owner, group)
@@ -360,7 +365,7 @@ fn borrowed_stream<C: Connector>(group: &Arc<Group<C>>, host: &str) -> Option<St
         let permit = if may { shared.reserve() } else { None }?;
         Some((shared, permit))
     })?;
-    group.state.lock().borrowed = Some(shared);
+    group.state.lock().borrowed = Some(Arc::downgrade(&shared));
     group.has_shared.store(true, SeqCst);
     Some(permit)
 }
@@ -394,25 +399,19 @@ impl<C: Connector> Acquisition<'_, C> {
                 place
             };
             // What came free between the look and the place in the queue would wake nobody.
-            if !self.want.is_fresh {
-                if let Some(found) = self.pool.check_out(&self.group, self.want) {
-                    drop(place);
-                    return Ok(self.waited(found));
-                }
+            if let Some(found) = self.pool.check_out(&self.group, self.want) {
+                drop(place);
+                return Ok(self.waited(found));
             }
-            if is_own_dial {
-                if let Ok(lease) = self.take_port_in_turn() {
-                    drop(place);
-                    return self.open(lease).await;
-                }
+            if is_own_dial && let Ok(lease) = self.take_port_in_turn() {
+                drop(place);
+                return self.open(lease).await;
             }
             if let Some(acquired) = self.wait(place, is_own_dial).await? {
                 return Ok(acquired);
             }
-            if !self.want.is_fresh {
-                if let Some(found) = self.pool.check_out(&self.group, self.want) {
-                    return Ok(self.waited(found));
-                }
+            if let Some(found) = self.pool.check_out(&self.group, self.want) {
+                return Ok(self.waited(found));
             }
         }
     }
@@ -473,12 +472,16 @@ impl<C: Connector> Acquisition<'_, C> {
                 if is_reused {
                     count(&loan.counters().reused);
                 }
-                let acquired = Acquired { is_reused, ..Acquired::reused(Reusable::H1(loan), false) };
-                Ok(Some(self.waited(acquired)))
+                let acquired = Acquired::reused(Reusable::H1(loan), false);
+                Ok(Some(self.waited(Acquired { is_reused, may_be_stale: is_reused, ..acquired })))
             }
             Grant::Stream(permit) => {
-                count(&permit.connection().counters().reused);
-                Ok(Some(self.waited(Acquired::reused(Reusable::H2(permit), false))))
+                let (is_reused, may_be_stale) = (!permit.is_first(), !permit.is_new());
+                if is_reused {
+                    count(&permit.connection().counters().reused);
+                }
+                let acquired = Acquired::reused(Reusable::H2(permit), false);
+                Ok(Some(self.waited(Acquired { is_reused, may_be_stale, ..acquired })))
             }
             Grant::TryAgain => {
                 self.has_had_turn = true;
@@ -504,13 +507,14 @@ impl<C: Connector> Acquisition<'_, C> {
             }
             Opened::H2(h2) => {
                 let shared = self.pool.adopt(&self.group, h2);
-                let permit = shared.reserve().ok_or_else(|| {
+                let permit = shared.reserve_new().ok_or_else(|| {
                     Error::because(Code::OriginProtocol, "the origin allows no stream on its connection")
                 })?;
                 Reusable::H2(permit)
             }
         };
-        Ok(self.waited(Acquired { is_reused: false, ..Acquired::reused(connection, false) }))
+        let acquired = Acquired::reused(connection, false);
+        Ok(self.waited(Acquired { is_reused: false, may_be_stale: false, ..acquired }))
     }
 
     fn waited(&self, acquired: Acquired<C>) -> Acquired<C> {
@@ -521,7 +525,7 @@ impl<C: Connector> Acquisition<'_, C> {
 
 impl<C: Connector> Acquired<C> {
     fn reused(connection: Reusable<C>, is_coalesced: bool) -> Self {
-        Acquired { connection, is_reused: true, is_coalesced, waited: Duration::ZERO }
+        Acquired { connection, is_reused: true, may_be_stale: true, is_coalesced, waited: Duration::ZERO }
     }
 }
 

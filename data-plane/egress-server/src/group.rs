@@ -11,8 +11,8 @@ use parking_lot::Mutex;
 use std::io;
 use std::net::SocketAddr;
 use std::ops::{Deref, DerefMut};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed, Ordering::SeqCst};
+use std::sync::{Arc, Weak};
 
 /// What an origin was found to speak is believed for so long.
 const PROTOCOL_MEMORY_MS: u64 = 300_000;
@@ -149,8 +149,8 @@ pub(crate) enum Spoken {
 
 pub(crate) struct GroupState<C: Connector> {
     pub shared: Vec<Arc<SharedConnection<C>>>,
-    /// Another hostname's connection that was found to serve this one.
-    pub borrowed: Option<Arc<SharedConnection<C>>>,
+    /// Another hostname's connection that was found to serve this one; its owner decides how long it lives.
+    pub borrowed: Option<Weak<SharedConnection<C>>>,
     own_until_ms: u64,
     /// Dials on their way whose outcome waiters share.
     pub dialing: u32,
@@ -287,11 +287,9 @@ impl<C: Connector> Group<C> {
 
     fn sweep_shared(&self, ages: Ages, now: u64) -> Vec<Arc<SharedConnection<C>>> {
         let mut state = self.state.lock();
-        state.borrowed.take_if(|shared| !shared.is_usable());
-        let retired: Vec<_> = state
-            .shared
-            .extract_if(.., |shared| !shared.is_usable() || shared.is_over(ages, now))
-            .collect();
+        state.borrowed.take_if(|shared| !shared.upgrade().is_some_and(|shared| shared.is_usable()));
+        let retired: Vec<_> =
+            state.shared.extract_if(.., |shared| !shared.is_usable() || shared.is_over(ages, now)).collect();
         self.has_shared.store(!state.shared.is_empty() || state.borrowed.is_some(), SeqCst);
         retired
     }
@@ -361,7 +359,7 @@ impl<C: Connector> GroupState<C> {
     }
 
     pub(crate) fn may_borrow(&self) -> bool {
-        self.own_until_ms < now_ms()
+        self.own_until_ms <= now_ms()
     }
 }
 

@@ -193,7 +193,12 @@ mod tests {
     }
 
     fn address(cap: u32) -> EgressAddress {
-        EgressAddress { ip: key(1).egress_ip, slices: [(20_000, 20_099)].as_slice().into(), cap, draining: false }
+        EgressAddress {
+            ip: key(1).egress_ip,
+            slices: [(20_000, 20_099)].as_slice().into(),
+            cap,
+            draining: false,
+        }
     }
 
     #[test]
@@ -215,7 +220,8 @@ mod tests {
                 let table = table.clone();
                 std::thread::spawn(move || {
                     for _ in 0..2_000 {
-                        let leases: Vec<_> = (0..5).filter_map(|_| table.take(key(1), &address(10))).collect();
+                        let leases: Vec<_> =
+                            (0..5).filter_map(|_| table.take(key(1), &address(10))).collect();
                         assert!(table.live(&key(1)) <= 10);
                         drop(leases);
                     }

@@ -1,6 +1,7 @@
 //! An HTTP/2 connection that many requests use at once, and the right to one of its streams.
 
 use crate::group::{Ages, Connector, Group, PooledH2};
+use crate::lane::Watcher;
 use egressway_core::deadline::now_ms;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering::Relaxed, Ordering::SeqCst};
 use std::sync::{Arc, Weak};
@@ -12,11 +13,16 @@ pub struct SharedConnection<C: Connector> {
     in_use: AtomicU32,
     unused_since_ms: AtomicU64,
     is_retired: AtomicBool,
+    has_carried: AtomicBool,
 }
 
 /// One stream of a connection, for as long as it lives.
 pub struct StreamPermit<C: Connector> {
     connection: Arc<SharedConnection<C>>,
+    /// No request was on the connection before.
+    is_first: bool,
+    /// The connection was opened while the request waited for it: if it breaks, it was not stale.
+    is_new: bool,
     is_over: bool,
 }
 
@@ -28,6 +34,7 @@ impl<C: Connector> SharedConnection<C> {
             in_use: AtomicU32::new(0),
             unused_since_ms: AtomicU64::new(now_ms()),
             is_retired: AtomicBool::new(false),
+            has_carried: AtomicBool::new(false),
         })
     }
 
@@ -63,16 +70,38 @@ impl<C: Connector> SharedConnection<C> {
             return None;
         }
         let limit = self.h2.stream_limit();
-        self.in_use
-            .fetch_update(SeqCst, SeqCst, |in_use| (in_use < limit).then_some(in_use + 1))
-            .ok()
-            .map(|_| StreamPermit { connection: self.clone(), is_over: false })
+        self.in_use.fetch_update(SeqCst, SeqCst, |in_use| (in_use < limit).then_some(in_use + 1)).ok().map(
+            |_| StreamPermit {
+                connection: self.clone(),
+                is_first: !self.has_carried.swap(true, SeqCst),
+                is_new: false,
+                is_over: false,
+            },
+        )
+    }
+
+    /// The same, for one who waited while the connection was opened.
+    pub(crate) fn reserve_new(self: &Arc<Self>) -> Option<StreamPermit<C>> {
+        self.reserve().map(StreamPermit::opened)
     }
 }
 
 impl<C: Connector> StreamPermit<C> {
     pub fn connection(&self) -> &C::H2 {
         &self.connection.h2
+    }
+
+    pub(crate) fn is_first(&self) -> bool {
+        self.is_first
+    }
+
+    pub(crate) fn is_new(&self) -> bool {
+        self.is_new
+    }
+
+    fn opened(mut self) -> Self {
+        self.is_new = true;
+        self
     }
 }
 
@@ -93,6 +122,10 @@ impl<C: Connector> SharedConnection<C> {
             let Some(unwanted) = owner.lane.offer_stream(&owner, permit) else { return };
             unwanted.forgo();
         }
+        // Another group of the lane may use the stream, or the port if nothing else needs the connection.
+        if self.is_unused() || owner.key.is_coalescable() {
+            owner.lane.port_is_free();
+        }
     }
 }
 
@@ -100,6 +133,9 @@ impl<C: Connector> StreamPermit<C> {
     /// Gives the place up without offering it to anyone.
     fn forgo(mut self) {
         self.is_over = true;
+        if self.is_first {
+            self.connection.has_carried.store(false, SeqCst);
+        }
         self.connection.free_stream();
     }
 }

@@ -92,17 +92,24 @@ fn version_fault(window: &[u8]) -> Option<Code> {
     }
 }
 
-/// Line ends; exactly one space between method, target and version; no fragment; a method that is served.
+/// Line ends; exactly one space between method, target and version; no fragment; a method that is served. Methods
+/// are case-sensitive and known ones are upper case (RFC 9110 section 9.1): an origin that is lenient about `get`
+/// would read another request than we do.
 fn check_lines(section: &[u8], head: &RequestHead) -> Result<(), Code> {
     let target = head.target();
     let line = head.method_bytes().len() + 1 + target.len() + " HTTP/1.1".len();
     let is_plain = section.get(line) == Some(&b'\r') && is_crlf_only(section);
     match head.method {
         _ if !is_plain || memchr::memchr(b'#', target).is_some() => Err(Code::BadRequest),
+        Method::Other if has_lower_case(head.method_bytes()) => Err(Code::BadRequest),
         _ if target.len() > MOST_TARGET => Err(Code::UriTooLong),
         Method::Connect | Method::Trace => Err(Code::MethodNotAllowed),
         _ => Ok(()),
     }
+}
+
+fn has_lower_case(method: &[u8]) -> bool {
+    method.iter().any(u8::is_ascii_lowercase)
 }
 
 /// One valid Host, and a target that agrees with it.

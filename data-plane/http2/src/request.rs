@@ -50,6 +50,8 @@ fn is_websocket(method: &Method, protocol: Option<&str>) -> Result<bool, Code> {
         (&Method::CONNECT, Some("websocket")) => Ok(true),
         (&Method::CONNECT, Some(_)) => Err(Code::UpgradeUnsupported),
         (&Method::CONNECT | &Method::TRACE, _) => Err(Code::MethodNotAllowed),
+        // As in HTTP/1: some origins take `get` for GET.
+        (method, _) if method.as_str().bytes().any(|b| b.is_ascii_lowercase()) => Err(Code::BadRequest),
         _ => Ok(false),
     }
 }

@@ -5,7 +5,7 @@ use crate::h1::serve_h1;
 use crate::h2_connection::serve_h2;
 use crate::limits::ClientLimits;
 use crate::proxy_protocol;
-use crate::service::{ConnectionInfo, IngressSettings, ListenerSettings, Service};
+use crate::service::{ConnectionInfo, IngressSettings, ListenerSettings, PanicWatch, Service};
 use egressway_core::{Code, Deadline, Deadlines};
 use egressway_streams::BufferedIo;
 use std::future::poll_fn;
@@ -42,6 +42,7 @@ pub async fn serve_connection<V: Service>(
     peer: SocketAddr,
     listener: Arc<ListenerSettings>,
 ) {
+    let _watch = PanicWatch(around.service.clone());
     let settings = around.service.settings();
     let deadline = around.deadlines.watch();
     let _ = tcp.set_nodelay(true);

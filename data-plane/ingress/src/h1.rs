@@ -4,11 +4,14 @@ use crate::connection::Surroundings;
 use crate::service::{ConnectionInfo, IngressSettings, Service};
 use bytes::Bytes;
 use egressway_core::side::{BodySink, BodySource, ClientSide, Passing};
-use egressway_core::{Code, Deadline, Error, Fields, Framing, Method, RequestHead, ResponseHead, Version};
+use egressway_core::{
+    Code, Deadline, Deadlines, Error, Fields, Framing, Method, RequestHead, ResponseHead, Version,
+};
 use egressway_http1::{Limits, Role, ToClient, parse_request, websocket_accept, write_response};
 use egressway_streams::h1::Faults;
 use egressway_streams::{BufferedIo, H1Stream};
 use std::future::poll_fn;
+use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite};
@@ -25,6 +28,7 @@ pub struct H1Client<S> {
     websocket_key: Vec<u8>,
     /// Another request may follow.
     keep_alive: bool,
+    worker: Arc<Deadlines>,
     has_response: bool,
     is_tunnel: bool,
 }
@@ -49,7 +53,7 @@ pub async fn serve_h1<S, V>(
     V: Service,
 {
     let limits = Limits { max_head_bytes: settings.max_head_bytes, max_headers: settings.max_headers };
-    let mut client = H1Client::new(io);
+    let mut client = H1Client::new(io, around.deadlines.clone());
     let mut head = RequestHead::default();
     let mut left = settings.max_requests;
     loop {
@@ -57,6 +61,9 @@ pub async fn serve_h1<S, V>(
         {
             Awaited::Request => {}
             Awaited::Over => return,
+            Awaited::Failed(Code::BadRequest) if left == settings.max_requests && !client.speaks_http() => {
+                return around.service.connection_failed(Code::BadRequest, info.client, "this is not HTTP");
+            }
             Awaited::Failed(code) => {
                 client.begin_exchange(&head);
                 client.keep_alive = false;
@@ -66,7 +73,7 @@ pub async fn serve_h1<S, V>(
         }
         left = left.saturating_sub(1);
         client.begin_exchange(&head);
-        client.keep_alive &= left > 0 && !deadline.is_draining();
+        client.keep_alive &= left > 0;
         around.service.serve(&mut client, &head, info, deadline).await;
         if !client.may_continue() {
             break;
@@ -77,7 +84,7 @@ pub async fn serve_h1<S, V>(
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin> H1Client<S> {
-    fn new(io: BufferedIo<S>) -> Self {
+    fn new(io: BufferedIo<S>, worker: Arc<Deadlines>) -> Self {
         let faults = Faults { closed: Code::ClientAborted, role: Role::Request };
         H1Client {
             stream: H1Stream::new(io, faults),
@@ -85,6 +92,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> H1Client<S> {
             is_head_request: false,
             websocket_key: Vec::new(),
             keep_alive: false,
+            worker,
             has_response: false,
             is_tunnel: false,
         }
@@ -132,6 +140,22 @@ impl<S: AsyncRead + AsyncWrite + Unpin> H1Client<S> {
                 }
                 _ => return Awaited::Over,
             }
+        }
+    }
+
+    /// Not the three words of another protocol's first line, neither a target nor a version among them. Who speaks
+    /// another protocol would not understand an answer in HTTP/1; an HTTP/2 client with a broken preface is the
+    /// most likely one.
+    fn speaks_http(&self) -> bool {
+        let line = self.stream.io.buffered().split(|byte| *byte == b'\r').next().unwrap_or_default();
+        let mut words = line.split(|byte| *byte == b' ').skip(1);
+        match (words.next(), words.next(), words.next()) {
+            (Some(target), Some(version), None) => {
+                version.starts_with(b"HTTP/")
+                    || matches!(target, [b'/' | b'*', ..])
+                    || target.windows(3).any(|window| window == b"://")
+            }
+            _ => true,
         }
     }
 
@@ -211,7 +235,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> ClientSide for H1Client<S> {
 
     fn start_response(&mut self, head: &ResponseHead, request_id: &[u8]) -> Result<Passing, Error> {
         let framing = self.framing_for(head);
-        self.keep_alive &= framing != Framing::UntilClose;
+        self.keep_alive &= framing != Framing::UntilClose && !self.worker.is_draining();
         self.start(head, framing, request_id, None);
         Ok(Passing { raw: framing == head.framing })
     }
@@ -224,6 +248,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> ClientSide for H1Client<S> {
         self.stream.expect_body(Framing::UntilClose);
         self.is_tunnel = true;
         Ok(())
+    }
+
+    fn end_after_response(&mut self) {
+        self.keep_alive = false;
     }
 
     fn poll_gone(&mut self, cx: &mut Context<'_>) -> Poll<Error> {

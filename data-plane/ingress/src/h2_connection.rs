@@ -1,7 +1,7 @@
 //! HTTP/2 clients: many streams on one connection, each served by a task of its own.
 
 use crate::connection::Surroundings;
-use crate::service::{ConnectionInfo, IngressSettings, Service};
+use crate::service::{ConnectionInfo, IngressSettings, PanicWatch, Service};
 use bytes::Bytes;
 use egressway_core::side::{BodySink, BodySource, ClientSide, Passing};
 use egressway_core::{Code, Deadline, Error, Fields, Framing, RequestHead, ResponseHead, deadline};
@@ -193,6 +193,7 @@ async fn serve_stream<V: Service>(
     respond: SendResponse<Bytes>,
 ) {
     let _open = OpenStream(shared.clone());
+    let _watch = PanicWatch(shared.around.service.clone());
     let deadline = shared.around.deadlines.watch();
     let (parts, body) = request.into_parts();
     let mut client = H2Client::new(body, respond, parts.method == http::Method::HEAD);
@@ -284,6 +285,8 @@ impl ClientSide for H2Client {
     fn start_tunnel(&mut self, head: &ResponseHead, request_id: &[u8]) -> Result<(), Error> {
         self.start(head, request_id, false)
     }
+
+    fn end_after_response(&mut self) {}
 
     fn poll_gone(&mut self, cx: &mut Context<'_>) -> Poll<Error> {
         let gone = match &mut self.sink {

@@ -62,6 +62,9 @@ pub trait Service: Send + Sync + 'static {
 
     /// A connection ended before any request could be answered.
     fn connection_failed(&self, code: Code, client: SocketAddr, cause: &str);
+
+    /// A task panicked; its connection or stream is gone, everything else goes on.
+    fn panicked(&self);
 }
 
 /// Where a listener's connections come from and how they begin.
@@ -85,5 +88,16 @@ impl Counted {
 impl Drop for Counted {
     fn drop(&mut self) {
         self.0.fetch_sub(1, Relaxed);
+    }
+}
+
+/// Tells the service of a panic of the task that holds it. The runtime keeps the panic inside the task.
+pub(crate) struct PanicWatch<V: Service>(pub Arc<V>);
+
+impl<V: Service> Drop for PanicWatch<V> {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            self.0.panicked();
+        }
     }
 }

@@ -7,6 +7,7 @@ use egressway_core::Code;
 use egressway_ingress::IngressSettings;
 use egressway_ingress::service::ListenerSettings;
 use std::time::{Duration, Instant};
+use tokio::io::AsyncWriteExt;
 
 #[tokio::test]
 async fn requests_follow_each_other_on_one_connection() {
@@ -95,6 +96,21 @@ async fn an_idle_connection_is_closed_without_a_word() {
     send(&mut client, &get("/")).await;
     read_answer(&mut client).await;
     assert_eq!(read_to_end(&mut client).await, "", "between requests");
+}
+
+#[tokio::test]
+async fn a_websocket_turns_the_connection_into_a_tunnel() {
+    let ingress = Ingress::plain(settings()).await;
+    let mut client = ingress.connect().await;
+    let fields = "Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n";
+    let key = "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n";
+    send(&mut client, &format!("GET /chat HTTP/1.1\r\nHost: www.example.com\r\n{fields}{key}\r\nhello"))
+        .await;
+    client.shutdown().await.expect("half-closed");
+    let all = read_to_end(&mut client).await;
+    assert!(all.starts_with("HTTP/1.1 101 Switching Protocols\r\n"), "{all}");
+    assert!(all.contains("\r\nSec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n"), "{all}");
+    assert!(all.ends_with("\r\n\r\nhello"), "{all}");
 }
 
 #[tokio::test]

@@ -133,6 +133,31 @@ async fn an_answer_before_the_end_of_the_upload_arrives_whole() {
 }
 
 #[tokio::test]
+async fn a_websocket_opens_over_one_stream_with_its_subprotocol() {
+    let ingress = Ingress::plain(settings()).await;
+    let (send, _) = begin(ingress.connect().await).await;
+    assert_eq!(ask(&send, request("GET", "/"), None).await.1, "GET / ", "settings have come by now");
+    assert!(send.is_extended_connect_protocol_enabled());
+    let mut opening = request("CONNECT", "/chat");
+    opening.extensions_mut().insert(h2::ext::Protocol::from_static("websocket"));
+    let (response, mut upload) =
+        send.ready().await.expect("ready").send_request(opening, false).expect("sent");
+    let response = tokio::time::timeout(DEADLINE, response).await.expect("in time").expect("answer");
+    assert_eq!(response.status(), 200);
+    assert_eq!(response.headers()["sec-websocket-protocol"], "chat");
+    assert!(!response.headers().contains_key("sec-websocket-accept"));
+    upload.send_data(Bytes::from("hello"), false).expect("open");
+    let mut download = response.into_body();
+    let piece = tokio::time::timeout(DEADLINE, download.data()).await.expect("in time");
+    assert_eq!(piece.expect("piece").expect("open"), "hello");
+    upload.send_data(Bytes::new(), true).expect("open");
+    assert!(
+        tokio::time::timeout(DEADLINE, download.data()).await.expect("in time").is_none_or(|end| end.is_ok())
+    );
+    assert!(download.is_end_stream());
+}
+
+#[tokio::test]
 async fn rapid_resets_end_the_connection() {
     let ingress = Ingress::plain(settings()).await;
     let (send, connection) = begin(ingress.connect().await).await;
@@ -215,4 +240,16 @@ async fn draining_lets_streams_finish_and_then_ends_the_connection() {
     assert_eq!(body, "POST /busy body");
     let ended = tokio::time::timeout(DEADLINE, connection).await.expect("in time").expect("task");
     assert!(ended.is_ok(), "{ended:?}");
+}
+
+#[tokio::test]
+async fn a_panic_ends_its_stream_alone_and_is_counted() {
+    let ingress = Ingress::plain(settings()).await;
+    let (send, _) = begin(ingress.connect().await).await;
+    let mut panicking = send.clone().ready().await.expect("ready");
+    let (response, _) = panicking.send_request(request("GET", "/panic"), true).expect("sent");
+    assert!(whole(response).await.is_err());
+    let (parts, _) = ask(&send, request("GET", "/after"), None).await;
+    assert_eq!(parts.status, 200);
+    until(|| ingress.echo.has_failed(Code::Internal, "panicked")).await;
 }

@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use egressway_core::side::ClientSide;
-use egressway_core::{Code, Error, Fields, FieldName, Framing, Method, RequestHead, ResponseHead};
+use egressway_core::{Code, Error, FieldName, Fields, Framing, Method, RequestHead, ResponseHead};
 use std::future::poll_fn;
 
 /// Sends the answer for `code`; an error only when the client cannot be reached.
@@ -18,6 +18,10 @@ pub async fn answer<C: ClientSide>(
     let head = head(code, is_browser, body.len(), is_head);
     let length = body.len() as u64;
     let mut body = Bytes::from(body);
+    if !client.is_ended() {
+        // What is left of the request would have to be read before another.
+        client.end_after_response();
+    }
     client.start_response(&head, request_id)?;
     if !is_head {
         poll_fn(|cx| client.poll_send(cx, &mut body)).await?;
@@ -29,7 +33,8 @@ pub async fn answer<C: ClientSide>(
 
 fn head(code: Code, is_browser: bool, length: usize, is_head: bool) -> ResponseHead {
     let framing = if is_head { Framing::None } else { Framing::Length(length as u64) };
-    let mut head = ResponseHead { status: code.status(), framing, keep_alive: true, ..ResponseHead::default() };
+    let mut head =
+        ResponseHead { status: code.status(), framing, keep_alive: true, ..ResponseHead::default() };
     let content_type: &[u8] =
         if is_browser { b"text/html; charset=utf-8" } else { b"application/json; charset=utf-8" };
     head.fields.push(b"Content-Type", content_type);
@@ -92,7 +97,11 @@ mod tests {
     #[test]
     fn messages_need_no_escaping() {
         for code in Code::ALL {
-            assert!(code.message().bytes().all(|b| !b"\"\\<>&".contains(&b) && b >= b' '), "{}", code.as_str());
+            assert!(
+                code.message().bytes().all(|b| !b"\"\\<>&".contains(&b) && b >= b' '),
+                "{}",
+                code.as_str()
+            );
         }
     }
 }

@@ -61,6 +61,8 @@ struct Retries {
     is_fresh: bool,
     has_repeated: bool,
     was_misdirected: bool,
+    /// The present connection lay idle before.
+    may_be_stale: bool,
 }
 
 /// What an attempt came to.
@@ -220,6 +222,7 @@ impl<'a, C: ClientSide> Exchange<'a, C> {
         forwarded: &Forwarded,
     ) -> Attempted {
         self.entry.is_reused = acquired.is_reused;
+        self.retries.may_be_stale = acquired.may_be_stale;
         self.entry.is_coalesced = acquired.is_coalesced;
         self.entry.waited += acquired.waited;
         let host = spec.host.as_deref().map_or(self.request.authority(), str::as_bytes);
@@ -236,7 +239,13 @@ impl<'a, C: ClientSide> Exchange<'a, C> {
         }
     }
 
-    fn note_connection(&mut self, egress: SocketAddr, protocol: &'static str, times: OpenTimes, is_reused: bool) {
+    fn note_connection(
+        &mut self,
+        egress: SocketAddr,
+        protocol: &'static str,
+        times: OpenTimes,
+        is_reused: bool,
+    ) {
         self.entry.egress = Some(egress);
         self.entry.origin_protocol = Some(protocol);
         if !is_reused {
@@ -324,7 +333,9 @@ impl<'a, C: ClientSide> Exchange<'a, C> {
     fn judge(&mut self, report: Report, is_untouched: bool) -> Attempted {
         let error = report.error.unwrap_or_else(|| Code::Internal.into());
         let is_repeatable = !report.is_answered && !report.is_body_touched;
-        if !is_repeatable || error.code.source() == egressway_core::error::Source::Client && !report.is_misdirected {
+        if !is_repeatable
+            || error.code.source() == egressway_core::error::Source::Client && !report.is_misdirected
+        {
             return Attempted::Failed(error);
         }
         if report.is_misdirected && !self.retries.was_misdirected {
@@ -335,7 +346,7 @@ impl<'a, C: ClientSide> Exchange<'a, C> {
             self.retries.is_fresh = self.entry.is_reused;
             return Attempted::Again(error);
         }
-        let may_repeat = self.entry.is_reused
+        let may_repeat = self.retries.may_be_stale
             && !report.is_heard
             && error.code == Code::OriginClosed
             && self.request.method.is_idempotent()

@@ -83,7 +83,11 @@ impl Forwarded {
         }
         buffer.extend_from_slice(b"for=");
         write_ip(&mut buffer, client, true);
-        buffer.extend_from_slice(if connection.is_tls { b";proto=https;host=\"" } else { b";proto=http;host=\"" });
+        buffer.extend_from_slice(if connection.is_tls {
+            b";proto=https;host=\""
+        } else {
+            b";proto=http;host=\""
+        });
         buffer.extend_from_slice(request.authority());
         buffer.push(b'"');
         let forwarded = forwarded_for.end..buffer.len();

@@ -251,7 +251,7 @@ impl Plane {
             waiting: self.shared.pool.waiting(),
             panics: self.shared.panics.load(Relaxed),
             foreign_egress: self.dialer.foreign_egress(),
-            log_dropped: self.total_dropped.load(Relaxed),
+            log_dropped: self.total_dropped.load(Relaxed) + self.waiting_dropped(),
             is_draining: self.is_draining.load(Relaxed),
             listeners: control
                 .listeners
@@ -262,6 +262,11 @@ impl Plane {
             egress,
         };
         status.encode()
+    }
+
+    /// Log lines dropped since the last drain.
+    fn waiting_dropped(&self) -> u64 {
+        self.services.iter().map(|service| service.log.dropped()).sum()
     }
 
     /// Takes no new connections, lets those that are open end until `patience` is over, then cuts the rest.
@@ -280,6 +285,7 @@ impl Plane {
         }
         let cut = self.shared.connections.load(Relaxed);
         workers.into_iter().for_each(Worker::stop);
+        self.shared.pool.retain_pools(&HashSet::new());
         cut
     }
 }
@@ -304,7 +310,8 @@ fn open_listeners(
     let is_open = |wanted: &Listener| control.listeners.iter().any(|open| open.wanted == *wanted);
     // A listener whose settings change gives its port up first: the new one could not have it otherwise.
     let is_replaced = |wanted: &Listener| {
-        wanted.address.port() != 0 && control.listeners.iter().any(|open| open.wanted.address == wanted.address)
+        wanted.address.port() != 0
+            && control.listeners.iter().any(|open| open.wanted.address == wanted.address)
     };
     let mut opened = Vec::new();
     for wanted in tables.listeners().iter().filter(|wanted| !is_open(wanted)) {
@@ -318,7 +325,11 @@ fn open_listeners(
     Ok(opened)
 }
 
-fn start_listeners(control: &mut Control, tables: &Tables, opened: Vec<(Listener, Vec<std::net::TcpListener>)>) {
+fn start_listeners(
+    control: &mut Control,
+    tables: &Tables,
+    opened: Vec<(Listener, Vec<std::net::TcpListener>)>,
+) {
     for (wanted, sockets) in opened {
         let id = control.next_listener;
         control.next_listener += 1;

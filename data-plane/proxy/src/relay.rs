@@ -137,10 +137,10 @@ impl<C: ClientSide, O: OriginSide> Relay<'_, C, O> {
             }
             self.deadline.set(self.patience());
         }
-        if self.may_listen_for_goodbye() {
-            if let Poll::Ready(gone) = self.client.poll_gone(cx) {
-                return Poll::Ready(Err(gone));
-            }
+        if self.may_listen_for_goodbye()
+            && let Poll::Ready(gone) = self.client.poll_gone(cx)
+        {
+            return Poll::Ready(Err(gone));
         }
         Poll::Pending
     }
@@ -155,7 +155,11 @@ impl<C: ClientSide, O: OriginSide> Relay<'_, C, O> {
             let is_half_closed = self.upload == Phase::Done || self.download == Phase::Done;
             return if is_half_closed { self.waits.body } else { self.waits.tunnel_idle };
         }
-        if self.download == Phase::Begun && self.upload == Phase::Done { self.waits.first_byte } else { self.waits.body }
+        if self.download == Phase::Begun && self.upload == Phase::Done {
+            self.waits.first_byte
+        } else {
+            self.waits.body
+        }
     }
 
     fn stalled(&self) -> Error {
@@ -163,7 +167,9 @@ impl<C: ClientSide, O: OriginSide> Relay<'_, C, O> {
         let waiting = if is_uploading { self.upload_waits } else { self.download_waits };
         match waiting {
             Waiting::Origin => Error::because(Code::OriginTimeout, "nothing moved in time"),
-            Waiting::Client if is_uploading => Error::because(Code::RequestTimeout, "the request body stalled"),
+            Waiting::Client if is_uploading => {
+                Error::because(Code::RequestTimeout, "the request body stalled")
+            }
             Waiting::Client => Error::because(Code::ClientAborted, "the client takes nothing"),
         }
     }
@@ -273,7 +279,11 @@ impl<C: ClientSide, O: OriginSide> Relay<'_, C, O> {
             match self.download {
                 Phase::Begun => std::task::ready!(self.poll_head(cx))?,
                 Phase::Body => {
-                    let step = if self.download_raw { self.poll_download_raw(cx) } else { self.poll_download_piece(cx) };
+                    let step = if self.download_raw {
+                        self.poll_download_raw(cx)
+                    } else {
+                        self.poll_download_piece(cx)
+                    };
                     if !std::task::ready!(step)? {
                         self.download = Phase::Finishing;
                     } else {
@@ -291,8 +301,10 @@ impl<C: ClientSide, O: OriginSide> Relay<'_, C, O> {
 
     fn poll_head(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
         self.download_waits = Waiting::Origin;
-        std::task::ready!(self.origin.poll_response(cx, self.response))?;
-        self.report.is_heard = true;
+        let heard = std::task::ready!(self.origin.poll_response(cx, self.response));
+        // A part of a head is an answer that has begun.
+        self.report.is_heard |= heard.is_ok() || self.origin.byte_counts().1 > 0;
+        heard?;
         self.report.first_byte_at.get_or_insert_with(Instant::now);
         if self.response.is_interim() {
             return Poll::Ready(self.pass_interim(cx));

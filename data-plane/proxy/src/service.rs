@@ -65,7 +65,13 @@ impl WorkerService {
         }
     }
 
-    fn record(&self, entry: &Entry, request: Option<&RequestHead>, id: &RequestId, connection: &ConnectionInfo) {
+    fn record(
+        &self,
+        entry: &Entry,
+        request: Option<&RequestHead>,
+        id: &RequestId,
+        connection: &ConnectionInfo,
+    ) {
         self.counters.add(entry.status, entry.error.as_ref().map(|error| error.code));
         if self.log.is_on() {
             let client = connection.client.ip().to_canonical();
@@ -135,5 +141,9 @@ impl Service for WorkerService {
             let client = client.ip().to_canonical();
             self.log.append(|out| entry.write(out, None, &new_request_id(), client, false));
         }
+    }
+
+    fn panicked(&self) {
+        self.shared.panics.fetch_add(1, Relaxed);
     }
 }

@@ -1,8 +1,8 @@
 //! A worker: one thread, one runtime, its own listening sockets; connections stay on it.
 
 use crate::service::WorkerService;
-use egressway_core::deadline::TICK;
 use egressway_core::Deadlines;
+use egressway_core::deadline::TICK;
 use egressway_ingress::connection::Surroundings;
 use egressway_ingress::service::{Counted, ListenerSettings};
 use egressway_ingress::{ClientLimits, serve_connection};
@@ -116,7 +116,7 @@ async fn run(around: Surroundings<WorkerService>, mut inbox: UnboundedReceiver<C
             _ = ticks.tick() => {
                 around.deadlines.tick();
                 tick = tick.wrapping_add(1);
-                if around.service.worker == 0 && tick % SWEEP_TICKS == 0 {
+                if around.service.worker == 0 && tick.is_multiple_of(SWEEP_TICKS) {
                     around.service.shared.pool.sweep();
                 }
             }
@@ -132,24 +132,12 @@ async fn accept(around: Surroundings<WorkerService>, socket: TcpListener, settin
                 let open = Counted::new(&shared.connections);
                 around.service.counters.add_connection();
                 let serving = serve_connection(around.clone(), tcp, peer, settings.clone());
-                let watch = PanicWatch(around.service.clone());
                 tokio::spawn(async move {
-                    let _held = (open, watch);
+                    let _open = open;
                     serving.await;
                 });
             }
             Err(_) => tokio::time::sleep(ACCEPT_PAUSE).await,
-        }
-    }
-}
-
-/// Counts a panic of the task that holds it. The runtime keeps the panic inside the task.
-struct PanicWatch(Arc<WorkerService>);
-
-impl Drop for PanicWatch {
-    fn drop(&mut self) {
-        if std::thread::panicking() {
-            self.0.shared.panics.fetch_add(1, Relaxed);
         }
     }
 }

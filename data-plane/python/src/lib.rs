@@ -13,8 +13,18 @@ use std::time::Duration;
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
-pyo3::create_exception!(_native, SnapshotRefused, PyValueError, "The snapshot was not taken; the one before it stays.");
-pyo3::create_exception!(_native, ListenError, PyOSError, "A listener could not be opened; what was in place stays.");
+pyo3::create_exception!(
+    _native,
+    SnapshotRefused,
+    PyValueError,
+    "The snapshot was not taken; the one before it stays."
+);
+pyo3::create_exception!(
+    _native,
+    ListenError,
+    PyOSError,
+    "A listener could not be opened; what was in place stays."
+);
 
 /// What `apply` put in place.
 #[pyclass(frozen, get_all, module = "egressway.data_plane._native")]
@@ -113,7 +123,8 @@ fn error_codes() -> Vec<ErrorRow> {
 /// Reads a snapshot with the types of the data plane and writes it again.
 #[pyfunction]
 fn golden_roundtrip<'py>(py: Python<'py>, snapshot: &[u8]) -> PyResult<Bound<'py, PyBytes>> {
-    let decoded = egressway_snapshot::decode(snapshot).map_err(|e| SnapshotRefused::new_err(e.to_string()))?;
+    let decoded =
+        egressway_snapshot::decode(snapshot).map_err(|e| SnapshotRefused::new_err(e.to_string()))?;
     let encoded = egressway_snapshot::encode(&decoded).map_err(|e| PyValueError::new_err(e.to_string()))?;
     Ok(PyBytes::new(py, &encoded))
 }

@@ -205,7 +205,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> BufferedIo<S> {
 
 /// Reads what is buffered first; writes go straight through. For handing a connection on to HTTP/2.
 impl<S: AsyncRead + AsyncWrite + Unpin> AsyncRead for BufferedIo<S> {
-    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
         if self.start < self.end {
             let count = buf.remaining().min(self.end - self.start);
             buf.put_slice(&self.input[self.start..self.start + count]);

@@ -162,7 +162,12 @@ impl<S: AsyncRead + AsyncWrite + Unpin> H1Stream<S> {
     }
 
     /// Ends the body. `raw`: a chunked body's last chunk has been passed already.
-    pub fn poll_finish(&mut self, cx: &mut Context<'_>, trailers: &Fields, raw: bool) -> Poll<Result<(), Error>> {
+    pub fn poll_finish(
+        &mut self,
+        cx: &mut Context<'_>,
+        trailers: &Fields,
+        raw: bool,
+    ) -> Poll<Result<(), Error>> {
         match self.out {
             OutFraming::Chunked if !raw => write_last_chunk(self.io.output(), trailers),
             OutFraming::Length(1..) => {

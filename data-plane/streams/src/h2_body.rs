@@ -47,8 +47,8 @@ impl H2Source {
                 Some(Err(error)) if error.reason() == Some(Reason::NO_ERROR) => self.is_ended = true,
                 Some(Err(error)) => return Poll::Ready(Err(Error::because(self.closed, error))),
                 None => {
-                    if let Some(map) = ready!(self.stream.poll_trailers(cx))
-                        .map_err(|e| Error::because(self.closed, e))?
+                    if let Some(map) =
+                        ready!(self.stream.poll_trailers(cx)).map_err(|e| Error::because(self.closed, e))?
                     {
                         trailers_from_h2(&map, &mut self.trailers);
                     }

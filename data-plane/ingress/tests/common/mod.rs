@@ -22,7 +22,8 @@ use tokio::net::{TcpListener, TcpStream};
 
 pub const DEADLINE: Duration = Duration::from_secs(10);
 
-/// Answers `<method> <target> <body>` and tells who asked; `/hang` waits until its client is gone.
+/// Answers `<method> <target> <body>` and tells who asked; `/hang` waits until its client is gone; `/panic` panics;
+/// a WebSocket's bytes come back.
 pub struct Echo {
     settings: Arc<IngressSettings>,
     tls: Arc<rustls::ServerConfig>,
@@ -61,6 +62,19 @@ async fn respond<C: ClientSide>(client: &mut C, mut head: ResponseHead, body: Ve
     poll_fn(|cx| client.poll_finish(cx, &Fields::default(), false)).await
 }
 
+/// Opens the tunnel of a WebSocket and sends back what comes in until the client ends its side.
+async fn tunnel<C: ClientSide>(client: &mut C) -> Result<(), Error> {
+    let mut head = ResponseHead { status: 101, ..ResponseHead::default() };
+    head.fields.push(b"Sec-WebSocket-Protocol", b"chat");
+    client.start_tunnel(&head, b"id")?;
+    poll_fn(|cx| client.poll_flush(cx)).await?;
+    while let Some(mut piece) = poll_fn(|cx| client.poll_piece(cx)).await? {
+        poll_fn(|cx| client.poll_send(cx, &mut piece)).await?;
+        poll_fn(|cx| client.poll_flush(cx)).await?;
+    }
+    poll_fn(|cx| client.poll_finish(cx, &Fields::default(), false)).await
+}
+
 impl Service for Echo {
     fn settings(&self) -> Arc<IngressSettings> {
         self.settings.clone()
@@ -78,8 +92,11 @@ impl Service for Echo {
         deadline: &Deadline,
     ) {
         deadline.set(DEADLINE);
+        assert_ne!(request.target(), b"/panic", "as asked");
         let answered = if request.target() == b"/hang" {
             Err(poll_fn(|cx| client.poll_gone(cx)).await)
+        } else if request.is_websocket {
+            tunnel(client).await
         } else {
             self.answer(client, request, info).await
         };
@@ -103,6 +120,10 @@ impl Service for Echo {
 
     fn connection_failed(&self, code: Code, _client: SocketAddr, cause: &str) {
         self.failures.lock().expect("failures").push((code, cause.to_owned()));
+    }
+
+    fn panicked(&self) {
+        self.failures.lock().expect("failures").push((Code::Internal, "panicked".to_owned()));
     }
 }
 
