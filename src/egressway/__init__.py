@@ -1,0 +1,1 @@
+"""Egressway: dedicated egress IPs for reverse-proxy, CDN and gateway fleets."""

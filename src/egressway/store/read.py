@@ -1,0 +1,66 @@
+"""CONFIG 2 of 5, the read half: one consistent view of everything, put together from the aggregates."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from datetime import datetime
+
+from sqlalchemy.orm import Session
+
+from egressway.model.ids import ZoneId
+from egressway.store import changes, snapshots
+from egressway.store.accounts import AccountReader
+from egressway.store.certificates import CertificateReader
+from egressway.store.changes import Change
+from egressway.store.leases import LeaseReader
+from egressway.store.pools import PoolReader
+from egressway.store.records import RecordReader
+from egressway.store.settings import SettingReader
+from egressway.store.snapshots import SnapshotPool, SnapshotZone
+from egressway.store.tokens import TokenReader
+from egressway.store.zones import ZoneReader
+
+__all__ = ["Read"]
+
+
+class Read:
+    """A view that other transactions do not move; valid inside its `with` only."""
+
+    accounts: AccountReader
+    tokens: TokenReader
+    zones: ZoneReader
+    records: RecordReader
+    certificates: CertificateReader
+    leases: LeaseReader
+    pools: PoolReader
+    settings: SettingReader
+
+    def __init__(self, session: Session, now: datetime) -> None:
+        self._session = session
+        self.accounts = AccountReader(session)
+        self.tokens = TokenReader(session, now)
+        self.zones = ZoneReader(session)
+        self.records = RecordReader(session)
+        self.certificates = CertificateReader(session)
+        self.leases = LeaseReader(session)
+        self.pools = PoolReader(session)
+        self.settings = SettingReader(session)
+
+    def revision(self) -> int:
+        """The counter of the newest change; 0 before the first."""
+        return changes.revision(self._session)
+
+    def changes_since(self, revision: int) -> list[Change]:
+        """What was touched after `revision`, oldest first."""
+        return changes.changes_since(self._session, revision)
+
+    def zones_for_snapshot(self, zone_ids: Collection[ZoneId] | None = None) -> list[SnapshotZone]:
+        """What the data plane serves of these zones, or of all; a few queries however many.
+
+        A zone that was asked for and is not in the answer is deleted or paused: it is to be removed.
+        """
+        return snapshots.zones(self._session, zone_ids)
+
+    def pools_for_snapshot(self) -> list[SnapshotPool]:
+        """Every pool with its addresses."""
+        return snapshots.pools(self._session)

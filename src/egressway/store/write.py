@@ -1,0 +1,52 @@
+"""CONFIG 2 of 5, the write half: one transaction, put together from the aggregates.
+
+Every writer is its reader too, so a decision is taken on the state it then changes.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from sqlalchemy.orm import Session
+
+from egressway.model.address import OriginNetworks
+from egressway.store.accounts import AccountWriter
+from egressway.store.certificates import CertificateWriter
+from egressway.store.changes import Journal
+from egressway.store.leases import LeaseWriter
+from egressway.store.pools import PoolWriter
+from egressway.store.read import Read
+from egressway.store.records import RecordWriter
+from egressway.store.settings import SettingWriter
+from egressway.store.tokens import TokenWriter
+from egressway.store.transaction import Transaction
+from egressway.store.zones import ZoneWriter
+
+__all__ = ["Write"]
+
+
+class Write(Read):
+    """A transaction: everything in it happens at the end of its `with`, or nothing does."""
+
+    accounts: AccountWriter
+    tokens: TokenWriter
+    zones: ZoneWriter
+    records: RecordWriter
+    certificates: CertificateWriter
+    leases: LeaseWriter
+    pools: PoolWriter
+    settings: SettingWriter
+
+    def __init__(
+        self, session: Session, journal: Journal, now: datetime, origin_networks: OriginNetworks
+    ) -> None:
+        super().__init__(session, now)
+        transaction = Transaction(session, journal, now)
+        self.accounts = AccountWriter(transaction)
+        self.tokens = TokenWriter(transaction)
+        self.zones = ZoneWriter(transaction)
+        self.records = RecordWriter(transaction, origin_networks)
+        self.certificates = CertificateWriter(transaction)
+        self.leases = LeaseWriter(transaction)
+        self.pools = PoolWriter(transaction)
+        self.settings = SettingWriter(transaction)

@@ -1,0 +1,1 @@
+"""All tests; folders as in `ARCHITECTURE.md`."""
