@@ -11,7 +11,7 @@ mod exchange;
 mod forwarded;
 pub mod plane;
 mod relay;
-mod report;
+pub mod report;
 mod service;
 mod worker;
 

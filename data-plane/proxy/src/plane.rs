@@ -5,9 +5,9 @@
 use crate::connector::OriginConnector;
 use crate::current::{Current, Trust};
 use crate::exchange::Pool;
-use crate::report::{Drained, ListenerRow, Status, TotalsRow, UnbindableRow};
+use crate::report::{Drained, DrainedBytes, ListenerRow, Status, TotalsRow, UnbindableRow};
 use crate::service::{Shared, WorkerService};
-use crate::worker::{ListenerId, Worker};
+use crate::worker::{self, ListenerId, Worker};
 use arc_swap::ArcSwap;
 use egressway_core::PoolSerial;
 use egressway_counters::{Registry, Totals};
@@ -114,7 +114,7 @@ impl Plane {
             tls: tls::server_config(resolver),
             pool,
             panics: AtomicU64::new(0),
-            connections: Arc::new(AtomicUsize::new(0)),
+            connections: (0..workers).map(|_| Arc::new(AtomicUsize::new(0))).collect(),
         });
         let log_bytes = if options.access_log { options.log_buffer_bytes / workers } else { 0 };
         let services: Vec<_> = (0..workers)
@@ -123,9 +123,11 @@ impl Plane {
         // More workers than cores cannot have one each; then the system places them all.
         let is_pinned = workers <= cores.len();
         let clients = Arc::new(ClientLimits::default());
-        let threads = services.iter().enumerate().map(|(i, service)| {
+        let (inboxes, doors): (Vec<_>, Vec<_>) = services.iter().map(|_| worker::inbox()).unzip();
+        let doors: Arc<[worker::Door]> = doors.into();
+        let threads = services.iter().zip(inboxes).enumerate().map(|(i, (service, inbox))| {
             let core = cores.get(i).copied().filter(|_| is_pinned);
-            Worker::start(service.clone(), clients.clone(), core)
+            Worker::start(service.clone(), clients.clone(), inbox, doors.clone(), core)
         });
         let control = Control {
             builder: TableBuilder::new(),
@@ -203,18 +205,16 @@ impl Plane {
     }
 
     /// What has been counted and logged since the last call, in MessagePack.
-    pub fn drain(&self) -> Vec<u8> {
+    pub fn drain(&self) -> DrainedBytes {
         // Nobody can take a table that is no longer current: one reference left is ours.
         let retired = std::mem::take(&mut *self.retired.lock());
         let still_held = retired.into_iter().filter(|old| Arc::strong_count(old) > 1).collect::<Vec<_>>();
         self.retired.lock().extend(still_held);
         let mut totals = Totals::default();
         let mut requests = BTreeMap::new();
-        let mut log = Vec::new();
         let mut dropped = 0;
         for service in &self.services {
             service.counters.drain(&mut totals, &mut requests);
-            service.log.drain(&mut log);
             dropped += service.log.take_dropped();
         }
         self.total_dropped.fetch_add(dropped, Relaxed);
@@ -228,9 +228,15 @@ impl Plane {
             },
             requests,
             egress: self.registry.drain(),
-            log,
         };
-        drained.encode()
+        DrainedBytes::new(&drained, self.services.iter().map(|service| service.log.take()).collect())
+    }
+
+    /// What was drained has been copied; its log buffers can be filled again.
+    pub fn give_back(&self, drained: DrainedBytes) {
+        for (service, buffer) in self.services.iter().zip(drained.log) {
+            service.log.give_back(buffer);
+        }
     }
 
     /// Levels, in MessagePack.
@@ -246,7 +252,7 @@ impl Plane {
             hosts: tables.hosts(),
             memory_table_bytes: tables.memory_bytes(),
             workers: self.services.len(),
-            connections: self.shared.connections.load(Relaxed),
+            connections: self.shared.open_connections(),
             origin_connections: egress.iter().map(|level| u64::from(level.current)).sum(),
             waiting: self.shared.pool.waiting(),
             panics: self.shared.panics.load(Relaxed),
@@ -280,10 +286,10 @@ impl Plane {
         };
         workers.iter().for_each(Worker::drain);
         let deadline = Instant::now() + patience;
-        while self.shared.connections.load(Relaxed) > 0 && Instant::now() < deadline && !workers.is_empty() {
+        while self.shared.open_connections() > 0 && Instant::now() < deadline && !workers.is_empty() {
             std::thread::sleep(DRAIN_STEP);
         }
-        let cut = self.shared.connections.load(Relaxed);
+        let cut = self.shared.open_connections();
         workers.into_iter().for_each(Worker::stop);
         self.shared.pool.retain_pools(&HashSet::new());
         cut

@@ -20,8 +20,26 @@ pub struct Shared {
     pub tls: Arc<rustls::ServerConfig>,
     pub pool: Arc<Pool>,
     pub panics: AtomicU64,
+    /// Open client connections of each worker.
+    pub connections: Box<[Arc<AtomicUsize>]>,
+}
+
+impl Shared {
     /// Open client connections.
-    pub connections: Arc<AtomicUsize>,
+    pub fn open_connections(&self) -> usize {
+        self.connections.iter().map(|count| count.load(Relaxed)).sum()
+    }
+
+    /// The worker that should serve a connection that `worker` has accepted: itself, unless another has clearly
+    /// less to do. The kernel spreads connections by hash, which leaves some workers with far more than others.
+    pub fn server_for_new(&self, worker: usize) -> usize {
+        let own = self.connections[worker].load(Relaxed);
+        let counts = self.connections.iter().map(|count| count.load(Relaxed)).enumerate();
+        match counts.min_by_key(|(_, count)| *count) {
+            Some((least, count)) if own > count + 1 + count / 16 => least,
+            _ => worker,
+        }
+    }
 }
 
 /// One worker's view of it, and what only that worker writes.

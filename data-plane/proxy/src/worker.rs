@@ -8,11 +8,12 @@ use egressway_ingress::service::{Counted, ListenerSettings};
 use egressway_ingress::{ClientLimits, serve_connection};
 use std::collections::HashMap;
 use std::io;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::thread::JoinHandle;
 use std::time::Duration;
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::task::AbortHandle;
 
@@ -24,7 +25,19 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(20);
 /// Numbers a listener for as long as the plane lives.
 pub type ListenerId = u64;
 
-enum Command {
+/// Where a worker is told what to do; all workers know all doors.
+pub type Door = UnboundedSender<Command>;
+pub type Inbox = UnboundedReceiver<Command>;
+
+/// A worker's inbox and the door to it.
+pub fn inbox() -> (Inbox, Door) {
+    let (door, inbox) = unbounded_channel();
+    (inbox, door)
+}
+
+pub enum Command {
+    /// Serves a connection that another worker accepted.
+    Serve(std::net::TcpStream, SocketAddr, Arc<ListenerSettings>, Counted),
     Listen(ListenerId, std::net::TcpListener, Arc<ListenerSettings>),
     Close(ListenerId),
     /// Takes no new connections; idle ones end.
@@ -35,7 +48,7 @@ enum Command {
 
 /// The handle of a running worker.
 pub struct Worker {
-    commands: UnboundedSender<Command>,
+    door: Door,
     thread: JoinHandle<()>,
 }
 
@@ -47,21 +60,23 @@ impl Worker {
     pub fn start(
         service: Arc<WorkerService>,
         clients: Arc<ClientLimits>,
+        inbox: Inbox,
+        doors: Arc<[Door]>,
         core: Option<core_affinity::CoreId>,
     ) -> io::Result<Worker> {
-        let (commands, inbox) = unbounded_channel();
         let runtime = tokio::runtime::Builder::new_current_thread().enable_io().enable_time().build()?;
         let around = Surroundings { service: service.clone(), clients, deadlines: Deadlines::new() };
         let name = format!("egressway-{}", service.worker);
+        let door = doors[service.worker].clone();
         let thread = std::thread::Builder::new().name(name).spawn(move || {
             if let Some(core) = core {
                 core_affinity::set_for_current(core);
             }
-            runtime.block_on(run(around, inbox));
+            runtime.block_on(run(around, inbox, doors));
             // What is still running is cut here, not waited for.
             runtime.shutdown_background();
         })?;
-        Ok(Worker { commands, thread })
+        Ok(Worker { door, thread })
     }
 
     pub fn listen(&self, id: ListenerId, socket: std::net::TcpListener, settings: &Arc<ListenerSettings>) {
@@ -84,11 +99,11 @@ impl Worker {
 
     fn send(&self, command: Command) {
         // Fails only when the worker is gone, and then there is nothing to command.
-        let _ = self.commands.send(command);
+        let _ = self.door.send(command);
     }
 }
 
-async fn run(around: Surroundings<WorkerService>, mut inbox: UnboundedReceiver<Command>) {
+async fn run(around: Surroundings<WorkerService>, mut inbox: Inbox, doors: Arc<[Door]>) {
     let mut accepting: HashMap<ListenerId, AbortHandle> = HashMap::new();
     let mut ticks = tokio::time::interval(TICK);
     ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
@@ -99,11 +114,16 @@ async fn run(around: Surroundings<WorkerService>, mut inbox: UnboundedReceiver<C
             command = inbox.recv() => match command {
                 Some(Command::Listen(id, socket, settings)) => match TcpListener::from_std(socket) {
                     Ok(socket) => {
-                        let task = tokio::spawn(accept(around.clone(), socket, settings));
+                        let task = tokio::spawn(accept(around.clone(), socket, settings, doors.clone()));
                         accepting.insert(id, task.abort_handle());
                     }
                     Err(_) => { around.service.shared.panics.fetch_add(1, Relaxed); }
                 },
+                Some(Command::Serve(tcp, peer, settings, open)) => {
+                    if let Ok(tcp) = TcpStream::from_std(tcp) {
+                        serve(&around, tcp, peer, settings, open);
+                    }
+                }
                 Some(Command::Close(id)) => {
                     accepting.remove(&id).inspect(AbortHandle::abort);
                 }
@@ -124,20 +144,41 @@ async fn run(around: Surroundings<WorkerService>, mut inbox: UnboundedReceiver<C
     }
 }
 
-async fn accept(around: Surroundings<WorkerService>, socket: TcpListener, settings: Arc<ListenerSettings>) {
+async fn accept(
+    around: Surroundings<WorkerService>,
+    socket: TcpListener,
+    settings: Arc<ListenerSettings>,
+    doors: Arc<[Door]>,
+) {
+    let (service, shared) = (&around.service, &around.service.shared);
     loop {
         match socket.accept().await {
             Ok((tcp, peer)) => {
-                let shared = &around.service.shared;
-                let open = Counted::new(&shared.connections);
-                around.service.counters.add_connection();
-                let serving = serve_connection(around.clone(), tcp, peer, settings.clone());
-                tokio::spawn(async move {
-                    let _open = open;
-                    serving.await;
-                });
+                service.counters.add_connection();
+                let server = shared.server_for_new(service.worker);
+                let open = Counted::new(&shared.connections[server]);
+                if server == service.worker {
+                    serve(&around, tcp, peer, settings.clone(), open);
+                } else if let Ok(tcp) = tcp.into_std() {
+                    // A worker that is gone takes the connection with it, as when it had accepted it.
+                    let _ = doors[server].send(Command::Serve(tcp, peer, settings.clone(), open));
+                }
             }
             Err(_) => tokio::time::sleep(ACCEPT_PAUSE).await,
         }
     }
+}
+
+fn serve(
+    around: &Surroundings<WorkerService>,
+    tcp: TcpStream,
+    peer: SocketAddr,
+    settings: Arc<ListenerSettings>,
+    open: Counted,
+) {
+    let serving = serve_connection(around.clone(), tcp, peer, settings);
+    tokio::spawn(async move {
+        let _open = open;
+        serving.await;
+    });
 }

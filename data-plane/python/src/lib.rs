@@ -91,7 +91,12 @@ impl DataPlane {
     fn drain_counters<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyBytes>> {
         let plane = self.plane()?;
         let drained = py.detach(|| plane.drain());
-        Ok(PyBytes::new(py, &drained))
+        let bytes = PyBytes::new_with(py, drained.len(), |bytes| {
+            drained.write_to(bytes);
+            Ok(())
+        })?;
+        plane.give_back(drained);
+        Ok(bytes)
     }
 
     fn status<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyBytes>> {
