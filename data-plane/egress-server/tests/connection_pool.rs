@@ -521,3 +521,74 @@ fn many_threads_are_all_served_within_the_cap() {
     assert_eq!(scene.pool.waiting(), 0);
     assert!(scene.world.most_open.load(SeqCst) <= 5);
 }
+
+#[tokio::test]
+async fn at_the_cap_the_first_who_waits_for_a_stream_is_the_first_served() {
+    let scene = Arc::new(scene(Some(1), 1, &[]));
+    let transport = || tls("a.example.com", Verify::Full);
+    let held = scene.acquire(transport(), "a.example.com").await.expect("a stream");
+    let order = Arc::new(parking_lot::Mutex::new(Vec::new()));
+    let mut tasks = Vec::new();
+    for number in 0..20 {
+        let (spawned, order) = (scene.clone(), order.clone());
+        tasks.push(tokio::spawn(async move {
+            let acquired = spawned.acquire(transport(), "a.example.com").await.expect("a stream");
+            order.lock().push(number);
+            tokio::task::yield_now().await;
+            drop(acquired);
+        }));
+        // Whoever finds every port taken settles in the line within a few turns.
+        for _ in 0..20 {
+            tokio::task::yield_now().await;
+        }
+        assert_eq!(scene.pool.waiting(), number + 1);
+    }
+    drop(held);
+    for task in tasks {
+        task.await.expect("no panic");
+    }
+    assert_eq!(*order.lock(), (0..20).collect::<Vec<_>>());
+}
+
+#[tokio::test]
+async fn streams_of_a_connection_that_one_dialled_in_its_turn_serve_the_others_in_line() {
+    let scene = Arc::new(scene(Some(10), 1, &[]));
+    let held = scene.acquire(Transport::Http1, "a.example.com").await.expect("a connection");
+    let tasks: Vec<_> = (0..5)
+        .map(|_| {
+            let scene = scene.clone();
+            tokio::spawn(
+                async move { scene.acquire(tls("b.example.com", Verify::Full), "b.example.com").await },
+            )
+        })
+        .collect();
+    while scene.pool.waiting() < 5 {
+        tokio::task::yield_now().await;
+    }
+    drop(held);
+    let mut streams = Vec::new();
+    for task in tasks {
+        let served = tokio::time::timeout(Duration::from_secs(5), task).await;
+        streams.push(served.expect("nine streams are free").expect("no panic").expect("a stream"));
+    }
+    assert_eq!(scene.world.dials.load(SeqCst), 2);
+}
+
+#[tokio::test]
+async fn a_request_whose_pool_goes_while_its_connection_is_opened_is_served() {
+    for streams in [None, Some(10)] {
+        let scene = Arc::new(scene(streams, 10, &[]));
+        let asking = scene.clone();
+        let task =
+            tokio::spawn(
+                async move { asking.acquire(tls("a.example.com", Verify::Full), "a.example.com").await },
+            );
+        while scene.world.dials.load(SeqCst) == 0 {
+            tokio::task::yield_now().await;
+        }
+        scene.pool.retain_pools(&std::collections::HashSet::new());
+        let served = tokio::time::timeout(Duration::from_secs(5), task).await;
+        assert!(served.expect("in time").expect("no panic").is_ok(), "{streams:?}");
+        assert!(scene.world.dials.load(SeqCst) <= 2, "{streams:?}");
+    }
+}

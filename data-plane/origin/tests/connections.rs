@@ -223,3 +223,15 @@ async fn an_origin_that_answers_no_ping_after_a_timeout_is_given_up() {
     until(|| !connection.is_usable() && alive.load(SeqCst) == 0).await;
     silent.await.expect("origin");
 }
+
+#[tokio::test]
+async fn closes_while_idle_are_noticed_however_many_are_looked_at_in_one_turn() {
+    let address = h1_origin(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi", true).await;
+    let mut idle = Vec::new();
+    for _ in 0..300 {
+        let mut origin = h1(address).await;
+        assert_eq!(exchange(&mut origin).await.expect("answer").0, 200);
+        idle.push(origin);
+    }
+    until(|| idle.iter_mut().all(|origin| !origin.is_quiet())).await;
+}

@@ -79,7 +79,14 @@ impl DataPlane {
 
     fn apply(&self, py: Python<'_>, snapshot: &[u8]) -> PyResult<Applied> {
         let plane = self.plane()?;
-        py.detach(|| plane.apply(snapshot)).map(Applied::from).map_err(|error| match &error {
+        let applied = py.detach(|| {
+            let applied = plane.apply(snapshot);
+            // SAFETY: the function has no precondition. A decoded snapshot is larger than the tables made of it, and
+            // this thread may not allocate again for long: what it has freed goes back to the system now.
+            unsafe { libmimalloc_sys::mi_collect(true) };
+            applied
+        });
+        applied.map(Applied::from).map_err(|error| match &error {
             ApplyError::Refused(_) => SnapshotRefused::new_err(error.to_string()),
             ApplyError::Listen(bind) => {
                 ListenError::new_err((bind.cause.raw_os_error().unwrap_or(0), error.to_string()))

@@ -284,3 +284,19 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn a_table_that_was_not_put_in_place_leaves_none_of_its_pools_behind() {
+    let mut builder = TableBuilder::new();
+    let first = snapshot();
+    build(&mut builder, &first).expect("builds");
+    let in_place = builder.base();
+    let mut second = Snapshot { revision: 2, ..first };
+    second.pools[1].addresses = vec![address("192.0.2.3", &[(2000, 2999)], 1_000)];
+    build(&mut builder, &second).expect("builds");
+    builder.go_back_to(in_place);
+    second.revision = 3;
+    let tables = build(&mut builder, &second).expect("builds");
+    let zone = tables.find(b"www.example.com").expect("found").zone;
+    assert_eq!(tables.pool_of(zone).addresses[0].ip.to_string(), "192.0.2.3");
+}
