@@ -194,3 +194,19 @@ def test_the_freed_place_goes_to_the_line_when_an_origin_closes() -> None:
         assert [answer.status for answer in answers] == [200] * (3 * CAP)
         assert len(home.connections) == 3 * CAP
         assert plane.egress(ip, home.port)["peak"] == CAP
+
+
+def test_time_spent_in_line_is_not_counted_as_time_the_client_was_idle() -> None:
+    ip, gate = egress_ip(), Gate()
+    with (
+        Origin(answering(gate)) as home,
+        Plane(world_of(home, ip, head_ms=500, queue_ms=20_000), workers=2) as plane,
+        asking(plane, CAP + 1) as clients,
+    ):
+        eventually(lambda: gate.waiting == CAP and plane.status()["waiting"] == 1)
+        # When connections that say nothing have been cut, the time of the one in line is over as well.
+        with H1Client(plane.http) as silent, H1Client(plane.http) as another:
+            assert silent.is_closed_by_peer()
+            assert another.is_closed_by_peer()
+        gate.open()
+        assert [client.read_response().status for client in clients] == [200] * (CAP + 1)

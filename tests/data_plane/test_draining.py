@@ -9,13 +9,14 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.addresses import egress_ip
 from tests.support.h1_client import H1Client
 from tests.support.h2_client import H2Client
 from tests.support.http_message import request_bytes
 from tests.support.origins import Gate, Origin, answering
 from tests.support.plane import Plane
 from tests.support.waiting import eventually
-from tests.support.world import World, origin
+from tests.support.world import World, address, origin
 
 HOST = "www.example.com"
 LONG = 60.0
@@ -152,3 +153,27 @@ def held() -> tuple[int, int]:
         len(list(Path("/proc/self", kind).iterdir())) for kind in ("task", "fd")
     )
     return threads - threading.active_count(), descriptors
+
+
+def test_a_request_that_waits_in_line_when_stopping_begins_is_answered() -> None:
+    ip, gate = egress_ip(), Gate()
+    world = World(settings={"queue_ms": 20_000})
+    with Origin(answering(gate)) as home:
+        world.zone(HOST, origin(home.port), pool=world.pool("p", address(ip, cap=1)))
+        with (
+            Plane(world) as plane,
+            H1Client(plane.http) as first,
+            H1Client(plane.http) as second,
+            H1Client(plane.http) as idle,
+        ):
+            assert second.request("unknown.example.com").status == 404
+            first.send(request_bytes(HOST))
+            eventually(lambda: gate.waiting == 1)
+            second.send(request_bytes(HOST))
+            eventually(lambda: plane.status()["waiting"] == 1)
+            cut = stopping(plane, LONG)
+            assert idle.is_closed_by_peer()
+            gate.open()
+            assert first.read_response().status == 200
+            assert second.read_response().status == 200
+            assert cut.result(10) == 0

@@ -6,6 +6,7 @@ import socket
 
 import pytest
 
+from egressway.data_plane._native import SnapshotRefused
 from tests.support.addresses import egress_ip
 from tests.support.h1_client import H1Client, fetch
 from tests.support.http_message import request_bytes, response_bytes
@@ -154,22 +155,18 @@ def test_second_pool_never_reuses_first_pools_connection() -> None:
             assert all(r.peer_ip == hosts[str(r.host)] for r in home.requests)
 
 
-def test_two_pools_with_the_same_address_do_not_share_connections() -> None:
+def test_an_address_belongs_to_one_pool() -> None:
     shared = egress_ip()
-    first = address(shared, slices=((20_000, 29_999),))
-    second = address(shared, slices=((30_000, 39_999),))
-    with Origin(answering()) as home:
-        world = World()
-        world.zone("a.example.com", origin(home.port), pool=world.pool("p1", first))
-        world.zone("b.example.com", origin(home.port), pool=world.pool("p2", second))
-        with Plane(world) as plane:
-            for host in ["a.example.com", "b.example.com"] * 5:
-                assert fetch(plane.http, host).status == 200
-            by_host = {r.host: r.connection for r in home.requests}
-            assert len(home.connections) == 2
-            assert by_host["a.example.com"] != by_host["b.example.com"]
-            assert all(by_host[r.host] == r.connection for r in home.requests)
-            assert plane.current(shared, home.port) == 2
+    world = World()
+    world.pool("p1", address(shared, slices=((20_000, 29_999),)))
+    world.pool("p2", address(shared, slices=((30_000, 39_999),)))
+    with (
+        pytest.raises(
+            SnapshotRefused, match=f"pool p2, address {shared}: it is in pool p1 already"
+        ),
+        Plane(world),
+    ):
+        pass
 
 
 def test_status_and_counters_tell_what_is_open() -> None:

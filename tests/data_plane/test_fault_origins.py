@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+
 import pytest
 
 from tests.support.h1_client import H1Client, fetch, responses_in
@@ -251,3 +253,26 @@ def test_an_origin_that_stops_in_the_middle_of_a_body_is_given_up() -> None:
             responses_in(data)
         assert plane.log_line(host=HOST)["error"] == "origin_timeout"
         check_unharmed(plane, home)
+
+
+def test_interim_answers_that_the_client_does_not_take_are_not_taken_from_the_origin() -> None:
+    swallowed = threading.Event()
+    hints = head_bytes("HTTP/1.1 103 Early Hints", [("Link", f"<{'x' * 8_000}>; rel=preload")])
+
+    def storm(connection: Connection) -> None:
+        connection.read_request()
+        for _ in range(100):
+            connection.send(hints * 125)
+        swallowed.set()
+
+    with (
+        Origin(storm) as home,
+        Origin(answering()) as good,
+        plane_to(home, good, first_byte_ms=2_000, body_ms=2_000) as plane,
+        H1Client(plane.http) as client,
+    ):
+        client.send(request_bytes(HOST))
+        assert client.reader.read_response_head().status == 103
+        eventually(lambda: swallowed.is_set() or home.connections[0].closed.is_set())
+        # 100 MB: the kernel's buffers on both sides hold some, the plane itself must not hold the rest.
+        assert not swallowed.is_set()

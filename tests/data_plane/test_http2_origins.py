@@ -5,9 +5,10 @@ from __future__ import annotations
 import socket
 import threading
 from collections.abc import Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 
 import pytest
+from h2.exceptions import ProtocolError
 from h2.settings import SettingCodes
 
 from tests.support.certificates import Authority
@@ -306,3 +307,53 @@ def test_an_origin_that_is_no_http2_is_origin_protocol() -> None:
     with Origin(http1) as home, plane_to(home) as plane:
         answer = fetch(plane.http, HOST)
         assert (answer.status, answer.error) == (502, "origin_protocol")
+
+
+def test_requests_that_a_goaway_turns_away_share_the_next_connection() -> None:
+    def leave_when_crowded(exchange: Exchange) -> None:
+        if exchange.peer.connection is not home.connections[0]:
+            exchange.respond(200, b"second")
+        elif len(exchange.peer.exchanges) == 50:
+            exchange.peer.go_away(0)
+            exchange.peer.connection.socket.close()
+
+    with H2Origin(leave_when_crowded) as home, plane_to(home) as plane:
+        assert burst(plane, 50, connections=5) == [200] * 50
+        assert len(home.connections) <= 3
+
+
+def test_clients_that_take_nothing_leave_room_for_others_on_the_connection() -> None:
+    is_over = threading.Event()
+
+    def room(exchange: Exchange) -> int:
+        return int(exchange.peer.h2.local_flow_control_window(exchange.stream))
+
+    def pour(exchange: Exchange) -> None:
+        exchange.send_head(200)
+        while not is_over.wait(0.002):
+            if size := min(room(exchange), 16_384):
+                with suppress(ProtocolError):
+                    exchange.send_data(bytes(size))
+
+    def answer(exchange: Exchange) -> None:
+        if exchange.path == "/small":
+            eventually(lambda: room(exchange) > 0)
+            exchange.respond(200, b"small")
+        else:
+            pour(exchange)
+
+    def answer_aside(exchange: Exchange) -> None:
+        threading.Thread(target=answer, args=(exchange,), daemon=True).start()
+
+    with H2Origin(answer_aside) as home, plane_to(home) as plane, H2Client(plane.http) as slow:
+        slow.h2.update_settings({SettingCodes.INITIAL_WINDOW_SIZE: 0})
+        slow.flush()
+        for _ in range(8):
+            slow.start(HOST, "/big")
+        eventually(lambda: len(home.exchanges) == 8)
+        eventually(lambda: all(room(each) == 0 for each in home.exchanges), within=60.0)
+        try:
+            assert fetch(plane.http, HOST, "/small").body == b"small"
+        finally:
+            is_over.set()
+        assert len(home.connections) == 1

@@ -17,6 +17,7 @@ from tests.support.certificates import Authority
 from tests.support.h1_client import H1Client, fetch
 from tests.support.h1_client import connect as open_socket
 from tests.support.h2_client import H2Client
+from tests.support.h2_origins import H2Origin, respond_hello
 from tests.support.http_message import Request, head_bytes, response_bytes
 from tests.support.origins import Connection, Origin, answering
 from tests.support.plane import Plane
@@ -268,3 +269,15 @@ def test_other_requests_go_on_beside_a_tunnel() -> None:
         assert fetch(plane.http, HOST).body == b"hello"
         client.send(b"still here")
         assert client.reader.read_exactly(10) == b"still here"
+
+
+def test_an_opening_for_an_origin_of_http2_alone_is_refused_without_opening_connections() -> None:
+    with H2Origin(respond_hello) as home:
+        world = World()
+        world.zone(HOST, origin(home.port, scheme="h2c"))
+        with Plane(world) as plane:
+            for _ in range(3):
+                with H1Client(plane.http) as client:
+                    client.send(head_bytes("GET / HTTP/1.1", OPENING))
+                    assert client.read_response().status in (400, 501, 502)
+            assert len(home.connections) <= 1

@@ -18,9 +18,7 @@ from tests.support.certificates import Leaf
 WIRE = 1
 SHARED = "shared"
 SLICE = (10_000, 59_999)
-SHARED_V6_SLICE = (10_000, 19_999)
-V6_SLICE = (20_000, 29_999)
-"""Of ::1, the only loopback address of its family: a port of it belongs to one pool."""
+
 
 Entry = dict[str, Any]
 
@@ -42,7 +40,7 @@ def address(
 ) -> Entry:
     """An egress address of a pool."""
     if slices is None:
-        slices = (V6_SLICE,) if ":" in ip else (SLICE,)
+        slices = (SLICE,)
     cap = min(cap, sum(last - first + 1 for first, last in slices))
     return {"ip": ip, "slices": [list(each) for each in slices], "cap": cap}
 
@@ -70,7 +68,7 @@ class World:
         if not self.listeners:
             self.listen(tls=False)
             self.listen(tls=True)
-        self.pool(SHARED, address(self.shared_ip), address("::1", slices=(SHARED_V6_SLICE,)))
+        self.pool(SHARED, address(self.shared_ip), address("::1"))
 
     def listen(
         self, *, tls: bool, ip: str = "127.0.0.1", proxy_protocol_from: list[str] | None = None
@@ -88,8 +86,12 @@ class World:
         return port
 
     def pool(self, name: str, *addresses: Entry) -> str:
-        """Set a pool; returns its name."""
+        """Set a pool; returns its name. What the shared pool has of its addresses leaves that."""
         self.pools[name] = {"id": name, "addresses": list(addresses)}
+        if name != SHARED:
+            ips = {each["ip"] for each in addresses}
+            shared = self.pools[SHARED]
+            shared["addresses"] = [each for each in shared["addresses"] if each["ip"] not in ips]
         return name
 
     def zone(

@@ -104,30 +104,43 @@ impl Registry {
     /// after one last row.
     pub fn drain(&self) -> Vec<EgressRow> {
         let mut rows = Vec::new();
-        self.keys.lock().retain(|key, counters| {
-            let row = take(key, counters);
+        let mut quiet = Vec::new();
+        for (key, counters) in self.all() {
+            let row = take(&key, &counters);
             let is_quiet = row.current == 0
                 && row.peak == 0
                 && row.opened + row.refused + row.reused + row.queued + row.sent + row.received == 0;
             if !counters.was_quiet.swap(is_quiet, Relaxed) || !is_quiet {
                 rows.push(row);
             }
-            !is_quiet || Arc::strong_count(counters) > 1
-        });
+            if is_quiet {
+                quiet.push(key);
+            }
+        }
+        let mut keys = self.keys.lock();
+        for key in quiet {
+            // One reference: nobody can have counted since, nor will before asking for the key again.
+            if keys.get(&key).is_some_and(|counters| Arc::strong_count(counters) == 1) {
+                keys.remove(&key);
+            }
+        }
         rows
     }
 
     pub fn levels(&self) -> Vec<EgressLevel> {
-        let keys = self.keys.lock();
-        keys.iter()
-            .map(|(key, counters)| EgressLevel {
-                egress_ip: key.egress_ip.to_string(),
-                origin: key.origin.to_string(),
-                protocol: key.protocol.as_str(),
-                current: counters.current.load(Relaxed),
-                capacity: counters.capacity.load(Relaxed),
-            })
-            .collect()
+        let level = |(key, counters): (EgressKey, Arc<EgressCounters>)| EgressLevel {
+            egress_ip: key.egress_ip.to_string(),
+            origin: key.origin.to_string(),
+            protocol: key.protocol.as_str(),
+            current: counters.current.load(Relaxed),
+            capacity: counters.capacity.load(Relaxed),
+        };
+        self.all().into_iter().map(level).collect()
+    }
+
+    /// Copied out, because a worker that opens a connection may need the lock meanwhile.
+    fn all(&self) -> Vec<(EgressKey, Arc<EgressCounters>)> {
+        self.keys.lock().iter().map(|(key, counters)| (*key, counters.clone())).collect()
     }
 }
 

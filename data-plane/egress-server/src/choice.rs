@@ -22,7 +22,8 @@ pub(crate) fn key(address: &EgressAddress, origin: SocketAddr) -> EgressKey {
     EgressKey { egress_ip: address.ip, origin, protocol: Protocol::Tcp }
 }
 
-pub(crate) fn applicable(pool: &EgressPool, origin: SocketAddr) -> impl Iterator<Item = &EgressAddress> {
+/// The addresses of `pool` that a connection to `origin` may leave from.
+pub fn applicable(pool: &EgressPool, origin: SocketAddr) -> impl Iterator<Item = &EgressAddress> {
     let is_ipv4 = origin.is_ipv4();
     pool.addresses.iter().filter(move |address| address.ip.is_ipv4() == is_ipv4 && !address.draining)
 }

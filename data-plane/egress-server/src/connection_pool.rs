@@ -23,6 +23,8 @@ use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 
 const SHARDS: usize = 64;
+/// Groups that one dial at a full slice may look at for an idle connection to close.
+const EVICT_LOOKS: usize = 32;
 /// Home of a connection that no request has used: whoever takes it moves it to its own worker.
 const NO_WORKER: usize = usize::MAX;
 
@@ -236,7 +238,13 @@ impl<C: Connector> ConnectionPool<C> {
 
     /// Frees a port of the lane that an idle connection of another group holds.
     fn evict(&self, group: &Arc<Group<C>>, is_own_too: bool) -> bool {
-        let groups: Vec<_> = group.lane.groups.lock().iter().filter_map(Weak::upgrade).collect();
+        let groups: Vec<_> = {
+            let mut groups = group.lane.groups.lock();
+            let looked_at = groups.len().min(EVICT_LOOKS);
+            // Another part of a long list is looked at each time.
+            groups.rotate_left(looked_at);
+            groups.iter().rev().take(looked_at).filter_map(Weak::upgrade).collect()
+        };
         groups.iter().any(|other| (is_own_too || !Arc::ptr_eq(other, group)) && other.close_one_idle())
     }
 
@@ -298,6 +306,8 @@ impl<C: Connector> ConnectionPool<C> {
                 group.keep(Idle { connection, home: NO_WORKER, since_ms: now_ms(), is_used: false });
                 group.tell_awaiting(|| Grant::TryAgain);
             }
+            // The last dial decides: others may still bring what everybody waits for.
+            Err(_) if group.state.lock().dialing > 0 => {}
             Err(error) => {
                 let cause = error.cause.unwrap_or_default();
                 group.tell_awaiting(|| Grant::Failed(error.code, cause.clone()));
@@ -309,7 +319,7 @@ impl<C: Connector> ConnectionPool<C> {
     fn adopt(&self, group: &Arc<Group<C>>, h2: C::H2) -> Arc<SharedConnection<C>> {
         let shared = SharedConnection::new(h2, group);
         if group.is_retired() {
-            shared.retire();
+            // Whoever waited for it may use it; nobody else finds it, and it ends with its last stream.
             return shared;
         }
         let mut state = group.state.lock();
@@ -361,7 +371,8 @@ fn borrowed_stream<C: Connector>(group: &Arc<Group<C>>, host: &str) -> Option<St
         let owner = shared.owner()?;
         let may = !Arc::ptr_eq(&owner, group)
             && group.key.may_coalesce_with(&owner.key)
-            && shared.h2().covers(host);
+            && shared.h2().covers(host)
+            && shared.h2().covers(group.key.server_name());
         let permit = if may { shared.reserve() } else { None }?;
         Some((shared, permit))
     })?;
@@ -484,7 +495,8 @@ impl<C: Connector> Acquisition<'_, C> {
                 Ok(Some(self.waited(Acquired { is_reused, may_be_stale, ..acquired })))
             }
             Grant::TryAgain => {
-                self.has_had_turn = true;
+                // Who was blocked keeps its place; who shared a dial that could not begin goes to the end of the line.
+                self.has_had_turn |= is_blocked;
                 self.dials_alone = true;
                 Ok(None)
             }
@@ -510,6 +522,7 @@ impl<C: Connector> Acquisition<'_, C> {
                 let permit = shared.reserve_new().ok_or_else(|| {
                     Error::because(Code::OriginProtocol, "the origin allows no stream on its connection")
                 })?;
+                shared.serve_waiters();
                 Reusable::H2(permit)
             }
         };

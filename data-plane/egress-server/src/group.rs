@@ -8,6 +8,7 @@ use egressway_core::{EgressPool, Error, PoolSerial};
 use egressway_counters::EgressCounters;
 use egressway_snapshot::wire::Verify;
 use parking_lot::Mutex;
+use std::collections::VecDeque;
 use std::io;
 use std::net::SocketAddr;
 use std::ops::{Deref, DerefMut};
@@ -66,6 +67,14 @@ impl GroupKey {
             && mine.trust == theirs.trust
             && (self.pool, self.account, self.origin, self.max_streams)
                 == (other.pool, other.account, other.origin, other.max_streams)
+    }
+
+    /// The TLS server name; empty without TLS.
+    pub(crate) fn server_name(&self) -> &str {
+        match &self.transport {
+            Transport::Tls(tls) => &tls.server_name,
+            Transport::Http1 | Transport::H2c => "",
+        }
     }
 
     pub(crate) fn is_coalescable(&self) -> bool {
@@ -162,7 +171,7 @@ pub struct Group<C: Connector> {
     pub(crate) pool: Arc<EgressPool>,
     pub(crate) lane: Arc<Lane<C>>,
     /// Per worker, newest last.
-    idle: Box<[Mutex<Vec<Idle<C>>>]>,
+    idle: Box<[Mutex<VecDeque<Idle<C>>>]>,
     pub(crate) state: Mutex<GroupState<C>>,
     /// `state.shared` or `state.borrowed` may have something.
     pub(crate) has_shared: AtomicBool,
@@ -210,7 +219,7 @@ impl<C: Connector> Group<C> {
         (0..count).find_map(|step| {
             let stack = &self.idle[(worker + step) % count];
             loop {
-                let mut idle = stack.lock().pop()?;
+                let mut idle = stack.lock().pop_back()?;
                 if idle.is_fit(ages, now_ms()) {
                     return self.lend(idle, worker);
                 }
@@ -239,12 +248,12 @@ impl<C: Connector> Group<C> {
         let home = idle.home;
         let Some(idle) = self.lane.offer_h1(self, idle) else { return };
         let stack = &self.idle[home % self.idle.len()];
-        stack.lock().push(idle);
+        stack.lock().push_back(idle);
         // Whoever begins to wait looks here once more when it is in the queue: one of the two sees the other.
         while self.lane.is_waited_for() && self.lane.has_waiter_of(self) {
-            let Some(idle) = stack.lock().pop() else { break };
+            let Some(idle) = stack.lock().pop_back() else { break };
             let Some(unwanted) = self.lane.offer_h1(self, idle) else { break };
-            stack.lock().push(unwanted);
+            stack.lock().push_back(unwanted);
         }
         if self.is_retired.load(SeqCst) {
             self.close_idle();
@@ -253,10 +262,7 @@ impl<C: Connector> Group<C> {
 
     /// Closes one connection that carries nothing, so that its port can serve another group.
     pub(crate) fn close_one_idle(&self) -> bool {
-        let oldest = self.idle.iter().find_map(|stack| {
-            let mut stack = stack.lock();
-            if stack.is_empty() { None } else { Some(stack.remove(0)) }
-        });
+        let oldest = self.idle.iter().find_map(|stack| stack.lock().pop_front());
         oldest.is_some() || self.retire_one_unused()
     }
 
@@ -275,8 +281,17 @@ impl<C: Connector> Group<C> {
         let mut is_empty = true;
         for stack in &self.idle {
             let mut stack = stack.lock();
-            let closed: Vec<_> = stack.extract_if(.., |idle| !idle.is_fit(ages, now)).collect();
-            is_empty &= stack.is_empty();
+            let mut closed = Vec::new();
+            let kept = stack.drain(..).filter_map(|mut idle| {
+                if idle.is_fit(ages, now) {
+                    return Some(idle);
+                }
+                closed.push(idle);
+                None
+            });
+            let kept: VecDeque<_> = kept.collect();
+            is_empty &= kept.is_empty();
+            *stack = kept;
             drop(stack);
             drop(closed);
         }

@@ -116,15 +116,22 @@ impl<C: Connector> SharedConnection<C> {
     /// at the queue finds it by itself.
     fn pass_on(self: &Arc<Self>) {
         self.free_stream();
+        self.serve_waiters();
         let Some(owner) = self.owner.upgrade() else { return };
-        while owner.lane.is_waited_for() && owner.lane.has_waiter_of(&owner) {
-            let Some(permit) = self.reserve() else { return };
-            let Some(unwanted) = owner.lane.offer_stream(&owner, permit) else { return };
-            unwanted.forgo();
-        }
         // Another group of the lane may use the stream, or the port if nothing else needs the connection.
         if self.is_unused() || owner.key.is_coalescable() {
             owner.lane.port_is_free();
+        }
+    }
+
+    /// Gives free streams to those of the group who wait for one.
+    pub(crate) fn serve_waiters(self: &Arc<Self>) {
+        let Some(owner) = self.owner.upgrade() else { return };
+        while owner.lane.is_waited_for() && owner.lane.has_waiter_of(&owner) {
+            let Some(permit) = self.reserve_new() else { return };
+            if let Some(unwanted) = owner.lane.offer_stream(&owner, permit) {
+                unwanted.forgo();
+            }
         }
     }
 }

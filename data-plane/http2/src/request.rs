@@ -63,7 +63,9 @@ fn take_target(parts: &http::request::Parts, head: &mut RequestHead) -> Result<(
         scheme.map_or(parts.uri.authority().is_none(), |s| *s == Scheme::HTTP || *s == Scheme::HTTPS);
     let target = parts.uri.path_and_query().map_or("", PathAndQuery::as_str);
     let is_target = target.starts_with('/') || (target == "*" && parts.method == Method::OPTIONS);
-    if !is_http || !is_target {
+    // As in HTTP/1: a byte that ends a request line elsewhere, or a fragment, would be read otherwise by an origin.
+    let is_plain = target.bytes().all(|byte| (byte > b' ' && byte != 0x7f && byte != b'#') || byte >= 0x80);
+    if !is_http || !is_target || !is_plain {
         return Err(Code::BadRequest);
     }
     if target.len() > MOST_TARGET {

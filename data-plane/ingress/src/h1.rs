@@ -74,6 +74,8 @@ pub async fn serve_h1<S, V>(
         left = left.saturating_sub(1);
         client.begin_exchange(&head);
         client.keep_alive &= left > 0;
+        // The head has come; what is waited for next has limits of its own, and is not idleness.
+        deadline.clear();
         around.service.serve(&mut client, &head, info, deadline).await;
         if !client.may_continue() {
             break;

@@ -15,8 +15,15 @@ use std::time::{Duration, Instant};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::Notify;
 
-const STREAM_WINDOW: u32 = 1 << 20;
-const CONNECTION_WINDOW: u32 = 4 << 20;
+/// What one slow client can make us hold, and what is on its way from a distant origin at once.
+const STREAM_WINDOW: u32 = 512 * 1024;
+
+/// Room for every stream at once: the streams belong to different clients, and a slow one must not take the room of
+/// the others.
+fn connection_window(max_streams: u32) -> u32 {
+    max_streams.saturating_add(1).saturating_mul(STREAM_WINDOW).min((1 << 31) - 1)
+}
+
 /// After so many stream timeouts in a row the connection takes no new streams.
 const TIMEOUTS_IN_A_ROW: u32 = 3;
 /// A peer that leaves a ping unanswered for so long is gone.
@@ -65,7 +72,7 @@ impl H2Connection {
     {
         let (send, mut connection) = h2::client::Builder::new()
             .initial_window_size(STREAM_WINDOW)
-            .initial_connection_window_size(CONNECTION_WINDOW)
+            .initial_connection_window_size(connection_window(opened.max_streams))
             .enable_push(false)
             .max_header_list_size(64 * 1024)
             .initial_max_send_streams(0)

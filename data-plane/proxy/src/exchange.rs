@@ -13,6 +13,7 @@ use egressway_core::side::{ClientSide, OriginSide};
 use egressway_core::{Code, Deadline, EgressPool, Error, RequestHead, ResponseHead};
 use egressway_counters::EgressCounters;
 use egressway_egress_router::candidates;
+use egressway_egress_server::choice::applicable;
 use egressway_egress_server::{
     Acquired, ConnectionPool, GroupKey, H1Loan, Reusable, StreamPermit, TlsKey, Transport, Want,
 };
@@ -63,6 +64,14 @@ struct Retries {
     was_misdirected: bool,
     /// The present connection lay idle before.
     may_be_stale: bool,
+}
+
+/// What a failed attempt's connection tells.
+struct Seen {
+    /// Certainly nothing of the request has been processed.
+    is_untouched: bool,
+    is_connection_lost: bool,
+    is_h1: bool,
 }
 
 /// What an attempt came to.
@@ -156,15 +165,27 @@ impl<'a, C: ClientSide> Exchange<'a, C> {
         let host = String::from_utf8_lossy(self.request.host()).into_owned();
         let key = self.key(zone, pool, &origin.spec, &host);
         self.entry.origin = Some(key.origin);
+        if self.request.is_websocket && origin.spec.scheme == Scheme::H2c {
+            return Attempted::Failed(Error::because(
+                Code::UpgradeUnsupported,
+                "a WebSocket goes to origins over HTTP/1, and this one is said to speak HTTP/2 alone",
+            ));
+        }
         let mut want = Want { key, pool, host: &host, worker: self.around.worker, is_fresh: false };
+        let mut last = Error::because(Code::OriginUnreachable, "too many attempts");
         loop {
             if self.entry.attempts == ATTEMPTS {
-                return Attempted::Failed(Error::because(Code::OriginUnreachable, "too many attempts"));
+                return Attempted::Failed(last);
             }
             self.entry.attempts += 1;
             want.is_fresh = std::mem::take(&mut self.retries.is_fresh);
             let acquired = match self.acquire(&want).await {
                 Ok(acquired) => acquired,
+                // Nothing was sent, and the pool has another address, which is chosen now.
+                Err(error) if is_of_one_address(error.code) && has_another_address(pool, want.key.origin) => {
+                    last = error;
+                    continue;
+                }
                 Err(error) if may_try_elsewhere(error.code) => return Attempted::Elsewhere(error),
                 Err(error) => return Attempted::Failed(error),
             };
@@ -174,6 +195,7 @@ impl<'a, C: ClientSide> Exchange<'a, C> {
                     if is_coalesced && error.code == Code::Misdirected {
                         self.around.pool.insist_on_own(&want);
                     }
+                    last = error;
                 }
                 attempted => return attempted,
             }
@@ -268,12 +290,13 @@ impl<'a, C: ClientSide> Exchange<'a, C> {
         let counters = egressway_egress_server::PooledH1::counters(origin).clone();
         let key = key.as_ref().map(<[u8; 24]>::as_slice);
         let report = self.relay_over(&mut origin.connection, host, forwarded, key, &counters).await;
-        let is_untouched = origin.connection.is_untouched();
+        let seen =
+            Seen { is_untouched: origin.connection.is_untouched(), is_connection_lost: true, is_h1: true };
         if report.error.is_none() {
             loan.give_back();
             return Attempted::Done;
         }
-        self.judge(report, is_untouched)
+        self.judge(report, &seen)
     }
 
     async fn over_h2(
@@ -288,11 +311,12 @@ impl<'a, C: ClientSide> Exchange<'a, C> {
         if report.error.as_ref().is_some_and(|error| error.code == Code::OriginTimeout) {
             exchange.timed_out();
         }
-        let is_untouched = exchange.is_untouched();
+        let is_connection_lost = !permit.connection().connection.is_usable();
+        let seen = Seen { is_untouched: exchange.is_untouched(), is_connection_lost, is_h1: false };
         // The stream ends before its place is given to another.
         drop(exchange);
         drop(permit);
-        if report.error.is_none() { Attempted::Done } else { self.judge(report, is_untouched) }
+        if report.error.is_none() { Attempted::Done } else { self.judge(report, &seen) }
     }
 
     async fn relay_over<O: OriginSide>(
@@ -330,7 +354,7 @@ impl<'a, C: ClientSide> Exchange<'a, C> {
     }
 
     /// Whether a failed attempt may be repeated.
-    fn judge(&mut self, report: Report, is_untouched: bool) -> Attempted {
+    fn judge(&mut self, report: Report, seen: &Seen) -> Attempted {
         let error = report.error.unwrap_or_else(|| Code::Internal.into());
         let is_repeatable = !report.is_answered && !report.is_body_touched;
         if !is_repeatable
@@ -342,22 +366,34 @@ impl<'a, C: ClientSide> Exchange<'a, C> {
             self.retries.was_misdirected = true;
             return Attempted::Again(error);
         }
-        if is_untouched && error.code != Code::OriginTimeout {
-            self.retries.is_fresh = self.entry.is_reused;
+        if seen.is_untouched && !matches!(error.code, Code::OriginTimeout | Code::Internal) {
+            // An HTTP/2 connection that turned it away takes no more or has no room, and the pool knows that.
+            self.retries.is_fresh = self.entry.is_reused && seen.is_h1;
             return Attempted::Again(error);
         }
+        // A stream that was reset was answered, in a way; only a lost connection leaves the question open.
         let may_repeat = self.retries.may_be_stale
+            && seen.is_connection_lost
             && !report.is_heard
             && error.code == Code::OriginClosed
             && self.request.method.is_idempotent()
             && !self.retries.has_repeated;
         if may_repeat {
             self.retries.has_repeated = true;
-            self.retries.is_fresh = true;
+            self.retries.is_fresh = seen.is_h1;
             return Attempted::Again(error);
         }
         Attempted::Failed(error)
     }
+}
+
+/// The fault of one egress address; another may be well.
+const fn is_of_one_address(code: Code) -> bool {
+    matches!(code, Code::EgressAddressUnbindable | Code::EgressPortsBusy)
+}
+
+fn has_another_address(pool: &EgressPool, origin: SocketAddr) -> bool {
+    applicable(pool, origin).nth(1).is_some()
 }
 
 /// Nothing was sent, and another origin may be well.
@@ -369,5 +405,7 @@ const fn may_try_elsewhere(code: Code) -> bool {
             | Code::OriginConnectTimeout
             | Code::OriginTlsFailed
             | Code::OriginCertificateInvalid
+            // Every origin address has a capacity of its own (`spec/egress.md` section 7).
+            | Code::EgressCapacityExhausted
     )
 }

@@ -26,6 +26,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 
+/// Longer than anybody waits, and short enough to be added to any time.
+const LONGEST_DRAIN: Duration = Duration::from_secs(24 * 3600);
 const DRAIN_STEP: Duration = Duration::from_millis(10);
 
 /// How a data plane is made.
@@ -285,7 +287,7 @@ impl Plane {
             std::mem::take(&mut control.workers)
         };
         workers.iter().for_each(Worker::drain);
-        let deadline = Instant::now() + patience;
+        let deadline = Instant::now() + patience.min(LONGEST_DRAIN);
         while self.shared.open_connections() > 0 && Instant::now() < deadline && !workers.is_empty() {
             std::thread::sleep(DRAIN_STEP);
         }
@@ -304,7 +306,7 @@ impl Drop for Plane {
 
 /// What a total has grown by since the last call.
 fn since(total: u64, drained: &AtomicU64) -> u64 {
-    total - drained.swap(total, Relaxed)
+    total.saturating_sub(drained.swap(total, Relaxed))
 }
 
 /// Sockets of listeners that `tables` want and that are not open yet.

@@ -11,6 +11,9 @@ use std::future::poll_fn;
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
+/// Interim answers to one request, at most.
+const MOST_INTERIMS: u32 = 64;
+
 /// Deadlines of an exchange.
 #[derive(Debug, Clone, Copy)]
 pub struct Waits {
@@ -72,6 +75,7 @@ struct Relay<'a, C, O> {
     is_coalesced: bool,
     websocket_key: Option<&'a [u8]>,
     has_moved: bool,
+    interims: u32,
 }
 
 /// Everything an exchange needs beside its two sides.
@@ -116,7 +120,10 @@ pub async fn relay<C: ClientSide, O: OriginSide>(
         is_coalesced: terms.is_coalesced,
         websocket_key: terms.websocket_key,
         has_moved: true,
+        interims: 0,
     };
+    // What was waited for before, a client or a connection, has come: its deadline says nothing of this exchange.
+    relay.deadline.set(relay.patience());
     let end = poll_fn(|cx| relay.poll(cx)).await;
     relay.report.error = end.err();
     relay.report
@@ -167,6 +174,12 @@ impl<C: ClientSide, O: OriginSide> Relay<'_, C, O> {
         let waiting = if is_uploading { self.upload_waits } else { self.download_waits };
         match waiting {
             Waiting::Origin => Error::because(Code::OriginTimeout, "nothing moved in time"),
+            // It may wait for the word to go on, which the origin owes it.
+            Waiting::Client
+                if is_uploading && self.request.expects_continue && !self.report.is_body_touched =>
+            {
+                Error::because(Code::OriginTimeout, "no answer to `Expect: 100-continue`")
+            }
             Waiting::Client if is_uploading => {
                 Error::because(Code::RequestTimeout, "the request body stalled")
             }
@@ -246,7 +259,10 @@ impl<C: ClientSide, O: OriginSide> Relay<'_, C, O> {
             }
         }
         self.upload_waits = Waiting::Origin;
-        std::task::ready!(self.origin.poll_send(cx, &mut self.upload_piece))?;
+        let before = self.upload_piece.len();
+        let sent = self.origin.poll_send(cx, &mut self.upload_piece);
+        self.has_moved |= self.upload_piece.len() < before;
+        std::task::ready!(sent)?;
         Poll::Ready(Ok(true))
     }
 
@@ -300,6 +316,9 @@ impl<C: ClientSide, O: OriginSide> Relay<'_, C, O> {
     }
 
     fn poll_head(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
+        // What came before the head is taken first: an origin that talks on does not fill our memory.
+        self.download_waits = Waiting::Client;
+        std::task::ready!(self.client.poll_flush(cx))?;
         self.download_waits = Waiting::Origin;
         let heard = std::task::ready!(self.origin.poll_response(cx, self.response));
         // A part of a head is an answer that has begun.
@@ -307,7 +326,7 @@ impl<C: ClientSide, O: OriginSide> Relay<'_, C, O> {
         heard?;
         self.report.first_byte_at.get_or_insert_with(Instant::now);
         if self.response.is_interim() {
-            return Poll::Ready(self.pass_interim(cx));
+            return Poll::Ready(self.pass_interim());
         }
         if self.response.status == 421 && self.is_coalesced && !self.report.is_body_touched {
             self.report.is_misdirected = true;
@@ -325,11 +344,14 @@ impl<C: ClientSide, O: OriginSide> Relay<'_, C, O> {
         Poll::Ready(Ok(()))
     }
 
-    fn pass_interim(&mut self, cx: &mut Context<'_>) -> Result<(), Error> {
-        self.has_moved = true;
+    /// Interim answers are no progress: they do not move the deadline, and there is an end to them.
+    fn pass_interim(&mut self) -> Result<(), Error> {
+        self.interims += 1;
+        if self.interims > MOST_INTERIMS {
+            return Err(Error::because(Code::OriginProtocol, "interim answers without end"));
+        }
         if self.response.status != 100 || self.request.expects_continue {
             self.client.interim(self.response)?;
-            let _ = self.client.poll_flush(cx)?;
         }
         Ok(())
     }
@@ -378,7 +400,10 @@ impl<C: ClientSide, O: OriginSide> Relay<'_, C, O> {
             }
         }
         self.download_waits = Waiting::Client;
-        std::task::ready!(self.client.poll_send(cx, &mut self.download_piece))?;
+        let before = self.download_piece.len();
+        let sent = self.client.poll_send(cx, &mut self.download_piece);
+        self.has_moved |= self.download_piece.len() < before;
+        std::task::ready!(sent)?;
         Poll::Ready(Ok(true))
     }
 }

@@ -92,6 +92,8 @@ impl TableBuilder {
     /// The table built last was not put in place after all: differences refer to `base` as before.
     pub fn go_back_to(&mut self, base: Option<Arc<Tables>>) {
         self.base = base;
+        // They were those of the table that is given up: the next ones are read, whatever they are.
+        self.pool_bytes = Box::default();
     }
 
     fn check_base(&self, snapshot: &Snapshot) -> Result<(), Refused> {

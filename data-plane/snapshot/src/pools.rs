@@ -5,6 +5,7 @@ use crate::sharded::Sharded;
 use crate::tables::pool_bytes;
 use crate::wire;
 use egressway_core::egress_pool::{EgressAddress, EgressPool, PoolSerial, Slices};
+use std::collections::HashMap;
 use std::collections::HashSet;
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -165,24 +166,15 @@ fn check_cap(address: &wire::EgressAddress) -> Result<(), String> {
     }
 }
 
-/// No port of an address belongs to two pools: two pools never share a connection, nor the count of one.
+/// An address belongs to one pool: its count towards an origin is that pool's alone, and so is its cap.
 fn check_owners(pools: &[wire::Pool]) -> Result<(), Refused> {
-    let mut claims: Vec<(IpAddr, u16, u16, &wire::Pool)> = pools
-        .iter()
-        .flat_map(|pool| pool.addresses.iter().map(move |address| (pool, address)))
-        .flat_map(|(pool, address)| {
-            address.slices.iter().map(move |(low, high)| (address.ip, *low, *high, pool))
-        })
-        .collect();
-    claims.sort_unstable_by_key(|(ip, low, high, _)| (*ip, *low, *high));
-    for pair in claims.windows(2) {
-        let ((ip, low, high, one), (other_ip, other_low, other_high, other)) = (pair[0], pair[1]);
-        if ip == other_ip && other_low <= high {
-            let problem = format!(
-                "its slice {other_low}-{other_high} overlaps slice {low}-{high} of pool {}; a port belongs to one pool",
-                one.id
-            );
-            return Err(Refused::new(format!("{}, address {ip}", place(other)), problem));
+    let mut owners: HashMap<IpAddr, &wire::Pool, foldhash::fast::RandomState> = HashMap::default();
+    for pool in pools {
+        for address in &pool.addresses {
+            if let Some(owner) = owners.insert(address.ip, pool) {
+                let problem = format!("it is in pool {} already; an address belongs to one pool", owner.id);
+                return Err(Refused::new(format!("{}, address {}", place(pool), address.ip), problem));
+            }
         }
     }
     Ok(())

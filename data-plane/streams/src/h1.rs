@@ -8,6 +8,9 @@ use std::io;
 use std::task::{Context, Poll, ready};
 use tokio::io::{AsyncRead, AsyncWrite};
 
+/// Bytes of a piece, at most: what one stream of an HTTP/2 client makes us hold.
+const PIECE: usize = 64 * 1024;
+
 /// How the outgoing body is framed, and what is still owed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum OutFraming {
@@ -108,7 +111,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> H1Stream<S> {
                 ready!(self.poll_more(cx))?;
                 continue;
             }
-            match self.reader.next(self.io.buffered())? {
+            let buffered = self.io.buffered();
+            match self.reader.next(&buffered[..buffered.len().min(PIECE)])? {
                 Piece::More { consumed } => self.io.consume(consumed),
                 Piece::End { consumed } => self.io.consume(consumed),
                 Piece::Data { consumed, data } => {

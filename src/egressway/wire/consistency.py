@@ -11,7 +11,6 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Iterator
 from ipaddress import IPv6Address, ip_address, ip_network
-from itertools import pairwise
 from typing import Final
 
 from egressway.wire.capability import WIRE
@@ -24,14 +23,18 @@ _ZONE: Final = re.compile(r"zone ([^\s:,]+)")
 _LONGEST_NAME: Final = 253
 
 
-def inconsistencies(snapshot: Snapshot) -> Iterator[str]:
-    """One sentence per defect; none means that every receiver of this `WIRE` takes it."""
+def inconsistencies(snapshot: Snapshot, *, are_pools_known: bool = False) -> Iterator[str]:
+    """One sentence per defect; none means that every receiver of this `WIRE` takes it.
+
+    A sender that knows that these pools are good need not have them looked through again.
+    """
     if snapshot.wire > WIRE:
         yield f"wire layout {snapshot.wire} is newer than {WIRE}, the newest understood"
         return
     yield from _settings(snapshot)
     yield from _listeners(snapshot.listeners)
-    yield from _pools(snapshot)
+    if not are_pools_known:
+        yield from _pools(snapshot)
     yield from _zones(snapshot)
 
 
@@ -95,16 +98,13 @@ def _can_be_sent_from(text: str) -> bool:
 
 
 def _owners(pools: Iterable[Pool]) -> Iterator[str]:
-    """A port of an address is in one pool only: two pools never share a connection or its count."""
-    claims = sorted(
-        (address.ip, low, high, pool.id)
-        for pool in pools
-        for address in pool.addresses
-        for low, high in address.slices
-    )
-    for (ip, low, high, owner), (other_ip, other_low, _, other) in pairwise(claims):
-        if ip == other_ip and other_low <= high and owner != other:
-            yield f"ports {low}-{high} of {ip} are in pool {owner} and in pool {other}"
+    """An address is in one pool only: its connections to an origin, and their cap, are that pool's."""
+    owners: dict[str, str] = {}
+    for pool in pools:
+        for address in pool.addresses:
+            owner = owners.setdefault(address.ip, pool.id)
+            if owner != pool.id:
+                yield f"{address.ip} is in pool {owner} and in pool {pool.id}"
 
 
 # Zones.

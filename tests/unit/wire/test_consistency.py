@@ -28,9 +28,9 @@ BAD = {
     "a newer layout": (snapshot(wire=2), "wire layout 2"),
     "no shared pool": (snapshot(shared_pool="none"), "shared pool `none`"),
     "the same pool twice": (snapshot(pools=(pool(), pool())), "pool shared is given twice"),
-    "a port of two pools": (
+    "an address of two pools": (
         snapshot(pools=(pool(), pool("other", "127.0.0.1"))),
-        "are in pool other and in pool shared",
+        "is in pool shared and in pool other",
     ),
     "an unknown pool": (snapshot(1, zone(pool="lost")), "names the pool `lost`"),
     "the same zone twice": (snapshot(1, zone(), zone()), "zone zone-example.com is given twice"),
