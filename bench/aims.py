@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from bench.result import Run
-from bench.summary import Summary
+from bench.summary import Ratio, Summary
 
 PRODUCT = "egressway"
 _CASES = {"keepalive": "HTTP/1.1 keep-alive", "chunked": "10 KB chunked bodies"}
@@ -55,11 +55,11 @@ def _request_aims(summaries: list[Summary]) -> Iterator[Aim]:
 
 
 def _ratio_aim(
-    text: str, ratio: float | None, *, at_least: float = 0.0, at_most: float = float("inf")
+    text: str, ratio: Ratio | None, *, at_least: float = 0.0, at_most: float = float("inf")
 ) -> Aim:
     if ratio is None:
         return Aim(text, "-", None)
-    return Aim(text, f"{ratio:.2f}", at_least <= ratio <= at_most)
+    return Aim(text, f"{ratio.middle:.2f}", at_least <= ratio.middle <= at_most)
 
 
 def _dial_aim(run: Run) -> Aim:

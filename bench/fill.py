@@ -29,6 +29,7 @@ from bench.fill_configs import (
     PORT,
     SOURCE,
     STREAMS,
+    FillPlace,
     FillTarget,
 )
 from bench.held_origin import held
@@ -91,9 +92,11 @@ def fill_slices(
 
 def _fill(target: FillTarget, work: Path, descriptors: int) -> SliceFill:
     ports = slice_for(descriptors)
+    place = FillPlace(work, ports, descriptors)
     counter = work / "fill.held"
     counter.unlink(missing_ok=True)
     (work / ACCESS_LOG).unlink(missing_ok=True)
+    isolation.renew_network()
     isolation.set_port_range(ports.first, ports.last)
     held_command = [sys.executable, "-m", "bench.held_origin", origin.ADDRESS, str(HELD_PORT)]
     try:
@@ -103,7 +106,7 @@ def _fill(target: FillTarget, work: Path, descriptors: int) -> SliceFill:
             )
             held_origin.wait_until_listening([HELD_PORT], host=origin.ADDRESS)
             proxy = stack.enter_context(
-                ProcessTree(f"fill-{target.name}", target.configure(work, ports, descriptors), work)
+                ProcessTree(f"fill-{target.name}", target.configure(place), work)
             )
             proxy.wait_until_listening([PORT])
             return _measure(target, _Bench(work, held_origin, counter, ports), proxy, stack)

@@ -19,6 +19,7 @@ from bench.isolation import raise_descriptor_limit
 
 _BACKLOG = 65_535
 _HEAD_BYTES = 4_096
+_PATIENCE_SECONDS = 120
 _HELD = b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"
 _CLOSED = b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
 _SPARE_DESCRIPTORS = 500_000
@@ -33,8 +34,8 @@ class HeldOrigin:
         self._is_released = False
         self._listener = socket.create_server((address, port), backlog=_BACKLOG)
         self._listener.settimeout(0.1)
-        # The kernel wakes us only when the request itself has arrived.
-        self._listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_DEFER_ACCEPT, 5)
+        # The kernel wakes us only when the request itself has arrived, however late that is.
+        self._listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_DEFER_ACCEPT, _PATIENCE_SECONDS)
         counter.write_bytes(bytes(8))
         with counter.open("r+b") as file:
             self._counter = mmap.mmap(file.fileno(), 8)
@@ -61,7 +62,9 @@ class HeldOrigin:
             self._held.append(client)
             struct.pack_into("<Q", self._counter, 0, len(self._held))
         elif head:
-            client.sendall(_CLOSED)
+            # Answer and end in one packet: whoever closes first keeps the port in TIME_WAIT, and
+            # that must be us, not sometimes the proxy.
+            client.sendall(_CLOSED, socket.MSG_MORE)
             client.close()
         else:
             self._idle.append(client)  # opened ahead of need: a connection all the same

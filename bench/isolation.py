@@ -7,6 +7,7 @@ however it ends) and a mount namespace (names of the benchmark's zones resolve t
 
 from __future__ import annotations
 
+import ctypes
 import os
 import resource
 import signal
@@ -17,6 +18,8 @@ from pathlib import Path
 INSIDE = "EGRESSWAY_BENCH_NAMESPACE"
 PORT_RANGE = (1024, 65535)
 """Ports the kernel may choose by itself: load generator and comparators must not run short."""
+
+_CLONE_NEWNET = 0x40000000
 
 
 class IsolationError(Exception):
@@ -74,13 +77,29 @@ def _probe(command: list[str]) -> None:
 
 def prepare(names: list[str], work: Path) -> None:
     """Inside: bring loopback up, widen the kernel's port range, map `names` to 127.0.0.1."""
+    _prepare_network()
+    hosts = work / "hosts"
+    hosts.write_text("127.0.0.1 localhost\n" + "".join(f"127.0.0.1 {name}\n" for name in names))
+    subprocess.run(["mount", "--bind", str(hosts), "/etc/hosts"], check=True)
+
+
+def renew_network() -> None:
+    """Inside: leave this network namespace for a fresh one, as `prepare` made the first.
+
+    What has run so far leaves sockets in TIME_WAIT, and the kernel does not choose a port that
+    anybody bound explicitly, whatever the address, until the last of them is gone.
+    """
+    libc = ctypes.CDLL(None, use_errno=True)
+    if libc.unshare(_CLONE_NEWNET) != 0:
+        raise OSError(ctypes.get_errno(), "no fresh network namespace")
+    _prepare_network()
+
+
+def _prepare_network() -> None:
     subprocess.run(["ip", "link", "set", "lo", "up"], check=True)
     set_port_range(*PORT_RANGE)
     _write_sysctl("net/core/somaxconn", "65535")
     _write_sysctl("net/ipv4/tcp_max_syn_backlog", "65535")
-    hosts = work / "hosts"
-    hosts.write_text("127.0.0.1 localhost\n" + "".join(f"127.0.0.1 {name}\n" for name in names))
-    subprocess.run(["mount", "--bind", str(hosts), "/etc/hosts"], check=True)
 
 
 def set_port_range(first: int, last: int) -> None:

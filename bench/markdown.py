@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from bench.aims import Aim
 from bench.cases import CASES
 from bench.result import Churn, Run, SliceFill
-from bench.summary import Summary
+from bench.summary import Ratio, Summary
 from bench.targets import REFERENCE, TARGETS
 
 _QUIET = 0.05
@@ -33,7 +33,7 @@ def _head(run: Run, picture: str) -> Iterator[str]:
     yield f"# {kind} of {setup.started_at[:10]}, commit `{setup.commit}`"
     yield "Rendered from the JSON file of the same name. `bench/README.md` says how it is measured."
     yield f"![ratios]({picture})"
-    yield _table(
+    yield table(
         ["", ""],
         [
             ["started", setup.started_at],
@@ -51,7 +51,7 @@ def _head(run: Run, picture: str) -> Iterator[str]:
 
 def _aim_section(aims: Iterable[Aim]) -> Iterator[str]:
     yield "## Aims"
-    yield _table(["aim", "found", "verdict"], [[aim.text, aim.found, aim.verdict] for aim in aims])
+    yield table(["aim", "found", "verdict"], [[aim.text, aim.found, aim.verdict] for aim in aims])
 
 
 def _request_section(run: Run, summaries: list[Summary]) -> Iterator[str]:
@@ -104,7 +104,7 @@ def _case_table(found: dict[str, Summary]) -> str:
                     f"{each.failed:,}",
                 ]
             )
-    return _table(header, rows, numbers_from=1)
+    return table(header, rows, numbers_from=1)
 
 
 def _fill_section(fills: list[SliceFill]) -> Iterator[str]:
@@ -115,7 +115,8 @@ def _fill_section(fills: list[SliceFill]) -> Iterator[str]:
         "Slow requests hold one address's whole slice towards one origin ip:port; the kernel's own "
         "port range is the same slice. `alone` is the latency of one request after another, each "
         "with a new origin connection, before anything is held and with 99.9 % of the ports held; "
-        "`dial` is the part of it that Egressway logs as `dial_us`."
+        "`dial` is the part of it that Egressway logs as `dial_us`: wall time from taking a port to "
+        "an established connection."
     )
     header = [
         *("target", "ports", "held", "seconds to 50 / 90 / 99 / 99.9 %", "CPU us per connection"),
@@ -136,7 +137,7 @@ def _fill_section(fills: list[SliceFill]) -> Iterator[str]:
                 _dial(fill.full),
             ]
         )
-    yield _table(header, rows, numbers_from=1)
+    yield table(header, rows, numbers_from=1)
 
 
 def _alone(churn: Churn | None) -> str:
@@ -158,8 +159,8 @@ def _memory_section(run: Run) -> Iterator[str]:
     yield "## Memory per zone"
     yield (
         "Growth of the process tree's proportional set size from a table of one zone. Every zone "
-        "has a source address of its own, unless the line says otherwise. `start` is until the "
-        "first accepted connection."
+        "has a source address of its own, unless the line says otherwise. `start` is until it "
+        "listens. `bench/README.md` says what the leaner designs with a map give up."
     )
     header = ["target", "zones", "bytes per zone", "of it in tables", "start, seconds", "note"]
     rows = [
@@ -173,7 +174,7 @@ def _memory_section(run: Run) -> Iterator[str]:
         ]
         for each in run.memory
     ]
-    yield _table(header, rows, numbers_from=1)
+    yield table(header, rows, numbers_from=1)
 
 
 def _failure_section(run: Run) -> Iterator[str]:
@@ -182,17 +183,18 @@ def _failure_section(run: Run) -> Iterator[str]:
         yield "\n".join(f"- {failure}" for failure in run.failures)
 
 
-def _ratio(value: float | None) -> str:
-    return f"{value:.2f}" if value is not None else "-"
+def _ratio(value: Ratio | None) -> str:
+    return f"{value.middle:.2f}" if value is not None else "-"
 
 
 def _number(value: float | None) -> str:
     return f"{value:,.0f}" if value is not None else "-"
 
 
-def _table(
+def table(
     header: Sequence[str], rows: Iterable[Sequence[str]], *, numbers_from: int | None = None
 ) -> str:
+    """A Markdown table; columns from `numbers_from` on are flush right."""
     first_number = len(header) if numbers_from is None else numbers_from
     rule = ["---" if column < first_number else "---:" for column in range(len(header))]
     lines = [header, rule, *([cell.replace("|", "\\|") for cell in row] for row in rows)]

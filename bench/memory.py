@@ -56,7 +56,7 @@ def _measure(
             full = _footprint(target, work, zones)
         except (ProcessError, OSError) as error:
             found.append(ZoneMemory(target.name, target.title, zones, None, None, note=str(error)))
-            break
+            continue
         table = (full.table_bytes - empty.table_bytes) / zones
         found.append(
             ZoneMemory(

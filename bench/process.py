@@ -6,6 +6,7 @@ import os
 import signal
 import socket
 import subprocess
+import sys
 import time
 from contextlib import suppress
 from dataclasses import dataclass
@@ -15,6 +16,8 @@ from typing import Self
 
 TICKS_PER_SECOND = os.sysconf("SC_CLK_TCK")
 _LAST_WORDS = 400
+_LISTEN = "0A"
+"""State of a socket in `/proc/net/tcp`."""
 
 
 class ProcessError(Exception):
@@ -79,17 +82,17 @@ class ProcessTree:
     def wait_until_listening(
         self, ports: list[int], *, host: str = "127.0.0.1", deadline: float = 20.0
     ) -> float:
-        """Wait until every port of `host` accepts; returns the seconds that took.
+        """Wait until every port of `host` is listened on; returns the seconds that took.
 
         Raises:
             ProcessError: the command ended, or `deadline` seconds passed.
         """
         begin = time.monotonic()
         for port in ports:
-            while not _accepts(host, port):
+            while not _listens(host, port):
                 self.check_alive()
                 if time.monotonic() - begin > deadline:
-                    raise ProcessError(f"`{self.name}`: port {port} silent for {deadline:.0f} s")
+                    raise ProcessError(f"`{self.name}` did not listen within {deadline:.0f} s")
                 time.sleep(0.01)
         return time.monotonic() - begin
 
@@ -146,9 +149,23 @@ class ProcessTree:
             self._process.send_signal(number)
 
 
-def _accepts(host: str, port: int) -> bool:
-    with socket.socket() as probe:
-        return probe.connect_ex((host, port)) == 0
+def _listens(host: str, port: int) -> bool:
+    """Whether the kernel lists a listener at exactly this IPv4 address.
+
+    Trying to connect would disturb: the kernel may choose the very port that is tried as the source
+    port, and a connection to itself then succeeds and keeps the real listener out.
+    """
+    address = int.from_bytes(socket.inet_aton(host), sys.byteorder)
+    wanted = f"{address:08X}:{port:04X}"
+    with Path("/proc/net/tcp").open() as lines:
+        next(lines)
+        for line in lines:
+            _, local, _, state, *_ = line.split()
+            if state != _LISTEN:  # listeners come first, then perhaps many thousand others
+                return False
+            if local == wanted:
+                return True
+    return False
 
 
 def _all_pids() -> list[int]:

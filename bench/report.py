@@ -16,6 +16,7 @@ from rich.table import Table
 
 from bench.aims import aims
 from bench.cases import CASES
+from bench.index import NEWEST, write_index
 from bench.markdown import markdown
 from bench.plot import plot
 from bench.result import Run
@@ -26,17 +27,17 @@ Say = Callable[[str], None]
 
 
 def write(run: Run, folder: Path) -> list[Path]:
-    """Write `<date>-<commit>.{json,md,png}` and `results.json`, the newest; returns the paths.
+    """Write `<date>-<commit>.{json,md,png}`, `results.json` and the index; returns the paths.
 
     A quick run has `-quick` in its name and says `quick: true`.
     """
     folder.mkdir(parents=True, exist_ok=True)
     stem = _stem(run)
     content = msgspec.json.format(msgspec.json.encode(run), indent=1)
-    source, newest = folder / f"{stem}.json", folder / "results.json"
+    source, newest = folder / f"{stem}.json", folder / NEWEST
     source.write_bytes(content)
     newest.write_bytes(content)
-    return [source, newest, *render(run, source)]
+    return [source, newest, *render(run, source), write_index(folder)]
 
 
 def render(run: Run, source: Path) -> list[Path]:
@@ -83,7 +84,7 @@ def _rows(found: list[Summary]) -> Iterator[list[str]]:
             yield [
                 target.title,
                 f"{each.requests_per_second:,.0f}",
-                f"{each.rate_ratio:.2f}" if each.rate_ratio is not None else "-",
+                f"{each.rate_ratio.middle:.2f}" if each.rate_ratio is not None else "-",
                 f"{each.p50_us:,.0f}",
                 f"{each.p99_us:,.0f}",
                 f"{each.cpu_us:.1f} ({each.cpu_user_us:.1f})",

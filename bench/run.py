@@ -134,11 +134,11 @@ def _setup(options: Options, started_at: datetime) -> Setup:
 
 def _options(arguments: list[str]) -> Options:
     parser = argparse.ArgumentParser(prog="python -m bench.run", description=__doc__)
-    parser.add_argument("--quick", action="store_true", help="one short round: about a minute")
+    parser.add_argument("--quick", action="store_true", help="one short round: under two minutes")
     parser.add_argument("--cases", type=_words, help="of " + ",".join(_known_cases()))
     parser.add_argument("--targets", type=_words, help="of " + ",".join(_names(TARGETS)))
-    parser.add_argument("--rounds", type=int, help="interleaved rounds per case (default 3)")
-    parser.add_argument("--seconds", type=int, help="length of one load (default 5)")
+    parser.add_argument("--rounds", type=int, help="interleaved rounds per case (default 4)")
+    parser.add_argument("--seconds", type=int, help="length of one load (default 3)")
     parser.add_argument("--seed", type=int, default=1, help="of the shuffled order (default 1)")
     parser.add_argument("--results", type=Path, default=ROOT / "bench" / "results")
     given = parser.parse_args(arguments)
@@ -154,8 +154,8 @@ def _options(arguments: list[str]) -> Options:
         extras=[extra for extra in EXTRAS if extra in chosen],
         targets=_chosen_targets(given.targets, given.quick),
         plan=Plan(
-            rounds=given.rounds or (1 if given.quick else 3),
-            seconds=given.seconds or (1 if given.quick else 5),
+            rounds=given.rounds or (1 if given.quick else 4),
+            seconds=given.seconds or (1 if given.quick else 3),
             seed=given.seed,
         ),
         quick=given.quick,

@@ -12,6 +12,15 @@ Value = Callable[[Sample], float]
 
 
 @dataclass(frozen=True, slots=True)
+class Ratio:
+    """Ratios of single rounds: their median, the lowest and the highest."""
+
+    middle: float
+    low: float
+    high: float
+
+
+@dataclass(frozen=True, slots=True)
 class Summary:
     """One target under one case. Ratios are `None` where the reference was not measured.
 
@@ -30,9 +39,9 @@ class Summary:
     origin_connections: int
     failed: int
     other_cpu_ratio: float
-    rate_ratio: float | None
-    cpu_ratio: float | None
-    p99_ratio: float | None
+    rate_ratio: Ratio | None
+    cpu_ratio: Ratio | None
+    p99_ratio: Ratio | None
 
 
 def summarize(run: Run, reference: str) -> list[Summary]:
@@ -54,13 +63,13 @@ def _summary(samples: list[Sample], reference: dict[int, Sample]) -> Summary:
     def middle(value: Value) -> float:
         return median(map(value, samples))
 
-    def ratio(value: Value) -> float | None:
+    def ratio(value: Value) -> Ratio | None:
         ratios = [
             value(sample) / value(reference[sample.round])
             for sample in samples
             if sample.round in reference and value(reference[sample.round]) > 0
         ]
-        return median(ratios) if ratios else None
+        return Ratio(median(ratios), min(ratios), max(ratios)) if ratios else None
 
     return Summary(
         case=samples[0].case,

@@ -61,8 +61,13 @@ def command(config: Path) -> list[str]:
     ]
 
 
-def cluster(name: str, source: str) -> dict[str, Any]:
-    """A cluster with the one origin, bound to one source address, without practical limits."""
+def cluster(
+    name: str, source: str, *, port: int = origin.PORT, patience: str = "5s"
+) -> dict[str, Any]:
+    """A cluster with the one origin, bound to one source address, without practical limits.
+
+    `patience` is the longest that connecting may take.
+    """
     limits = {
         "max_connections": _UNLIMITED,
         "max_pending_requests": _UNLIMITED,
@@ -71,13 +76,13 @@ def cluster(name: str, source: str) -> dict[str, Any]:
     return {
         "name": name,
         "type": "STATIC",
-        "connect_timeout": "5s",
+        "connect_timeout": patience,
         "circuit_breakers": {"thresholds": [limits]},
         "upstream_bind_config": {"source_address": {"address": source, "port_value": 0}},
         "load_assignment": {
             "cluster_name": name,
             "endpoints": [
-                {"lb_endpoints": [{"endpoint": {"address": _address(origin.ADDRESS, origin.PORT)}}]}
+                {"lb_endpoints": [{"endpoint": {"address": _address(origin.ADDRESS, port)}}]}
             ],
         },
     }
@@ -87,9 +92,18 @@ def _address(ip: str, port: int) -> dict[str, Any]:
     return {"socket_address": {"address": ip, "port_value": port}}
 
 
-def plain_listener(port: int, routes: dict[str, Any]) -> dict[str, Any]:
-    """A listener without TLS and without access log."""
-    return _listener("plain", port, {"filters": [_http_filter(routes, None)]})
+def plain_listener(
+    port: int, routes: dict[str, Any], *, streams: int = 100, idle: str = "300s"
+) -> dict[str, Any]:
+    """A listener without TLS and without access log.
+
+    `streams` at once on an HTTP/2 connection, `idle` until a silent one of them is cut.
+    """
+    limits = {
+        "http2_protocol_options": {"max_concurrent_streams": streams},
+        "stream_idle_timeout": idle,
+    }
+    return _listener("plain", port, {"filters": [_http_filter(routes, None, limits)]})
 
 
 def _target_listener(target: Target, place: Place, name: str, port: int) -> dict[str, Any]:
@@ -110,11 +124,14 @@ def _listener(name: str, port: int, chain: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def _http_filter(routes: dict[str, Any], log: Path | None) -> dict[str, Any]:
+def _http_filter(
+    routes: dict[str, Any], log: Path | None, limits: dict[str, Any] | None = None
+) -> dict[str, Any]:
     manager: dict[str, Any] = {
         "@type": f"{_TYPE}.filters.network.http_connection_manager.v3.HttpConnectionManager",
         "stat_prefix": "ingress",
         "codec_type": "AUTO",
+        **(limits or {}),
         "server_header_transformation": "PASS_THROUGH",
         "generate_request_id": log is not None,
         "use_remote_address": log is not None,

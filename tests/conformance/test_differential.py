@@ -28,6 +28,7 @@ DIFFERENT_AT_ORIGINS = {
     "x-forwarded-proto": "the same",
     "forwarded": "the same",
     "x-request-id": "the same",
+    "cdn-loop": "the same",
     "connection": "nginx was told to leave it out",
     "content-length": "nginx counts the body when it has all of it, and names the length of none",
     "transfer-encoding": "the same",

@@ -12,6 +12,7 @@ from tests.support.certificates import Authority, Leaf
 from tests.support.h1_client import fetch
 from tests.support.origins import Connection, Origin, after_request, answering
 from tests.support.plane import Plane
+from tests.support.waiting import eventually
 from tests.support.world import World, origin
 
 HOST = "www.example.com"
@@ -221,3 +222,20 @@ def test_an_origin_that_closes_without_an_answer_is_origin_closed() -> None:
     with Origin(after_request()) as home, plane_to(home.port) as plane:
         answer = fetch(plane.http, HOST)
         assert (answer.status, answer.error) == (502, "origin_closed")
+
+
+def test_a_record_that_leads_back_to_the_proxy_makes_no_circle() -> None:
+    world = World()
+    world.zone(HOST, origin(world.listeners[0]["port"]))
+    with Plane(world) as plane:
+        assert fetch(plane.http, HOST).status == 508
+        eventually(lambda: len(plane.log(host=HOST)) == 2)
+        assert {line["error"] for line in plane.log(host=HOST)} == {None, "loop_detected"}
+
+
+def test_another_proxy_in_the_chain_is_no_loop() -> None:
+    with Origin(answering()) as home, plane_to(home.port) as plane:
+        answer = fetch(plane.http, HOST, "/", ("CDN-Loop", "egressway-0123456789abcdef"))
+        assert answer.status == 200
+        (seen,) = home.requests[0].get_all("cdn-loop")
+        assert seen.startswith("egressway-0123456789abcdef, egressway-")

@@ -97,6 +97,7 @@ codes! {
     TlsNotServed "tls_not_served" 403 Client Never None, "This zone is not served over TLS.";
     NoOrigin "no_origin" 503 Origin Safe None, "The hostname has no origin address.";
     OriginForbidden "origin_forbidden" 403 Origin Never None, "The origin lies in a network that may not be reached.";
+    LoopDetected "loop_detected" 508 Origin Never None, "The origin leads back to this proxy.";
     NoApplicableIp "no_applicable_ip" 503 Egress Safe None, "The zone's pool has no usable address of the origin's family.";
     EgressCapacityExhausted "egress_capacity_exhausted" 503 Egress Safe Some(1), "Every connection the pool may hold to this origin is in use.";
     EgressAddressUnbindable "egress_address_unbindable" 503 Egress Safe Some(5), "The egress address cannot be used on this server.";

@@ -4,6 +4,7 @@
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum FieldName {
     Accept,
+    CdnLoop,
     Connection,
     ContentLength,
     Cookie,
@@ -52,6 +53,7 @@ impl FieldName {
             (6, b'e') => ("Expect", Expect),
             (6, b's') => ("Server", Server),
             (7, b't') => ("Trailer", Trailer),
+            (8, b'c') => ("CDN-Loop", CdnLoop),
             (7, b'u') => ("Upgrade", Upgrade),
             (9, b'f') => ("Forwarded", Forwarded),
             (9, b'x') => ("X-Real-IP", XRealIp),
@@ -112,6 +114,7 @@ mod tests {
     fn every_known_name_is_recognised() {
         let known = [
             ("Accept", FieldName::Accept),
+            ("CDN-Loop", FieldName::CdnLoop),
             ("Connection", FieldName::Connection),
             ("Content-Length", FieldName::ContentLength),
             ("Cookie", FieldName::Cookie),

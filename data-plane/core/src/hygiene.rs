@@ -61,7 +61,9 @@ pub fn request_fields(fields: &Fields) -> impl Iterator<Item = (FieldName, &[u8]
     fields.iter().filter(move |(id, name, _)| {
         let is_ours = matches!(
             id,
-            Host | ContentLength
+            CdnLoop
+                | Host
+                | ContentLength
                 | Cookie
                 | Expect
                 | Forwarded
@@ -100,7 +102,9 @@ pub fn is_trailer_allowed(name: &[u8]) -> bool {
         && !is_disguise(id, name)
         && !matches!(
             id,
-            Host | ContentLength
+            CdnLoop
+                | Host
+                | ContentLength
                 | Cookie
                 | Expect
                 | Forwarded

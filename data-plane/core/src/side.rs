@@ -61,6 +61,8 @@ pub struct Outbound<'a> {
     /// Whole value of `Forwarded`.
     pub forwarded: &'a [u8],
     pub request_id: &'a [u8],
+    /// Whole value of `CDN-Loop` (RFC 8586): who has passed the request on, ourselves last.
+    pub cdn_loop: &'a [u8],
 }
 
 /// How a response body is framed towards the client, and whether raw passing is possible.

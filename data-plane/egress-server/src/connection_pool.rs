@@ -189,14 +189,11 @@ impl<C: Connector> ConnectionPool<C> {
         self.group(want).insist_on_own();
     }
 
-    /// Closes what is too old, dead or without a pool, and forgets what is empty. Called now and then by one worker.
-    pub fn sweep(&self) {
-        for seen in &self.seen {
-            let forgotten = std::mem::take(&mut *seen.lock());
-            drop(forgotten);
-        }
+    /// Closes what is too old, dead or without a pool, and forgets what is empty, in one of `parts` parts: all of it
+    /// at once would keep a worker from its requests. Called now and then by one worker, part after part.
+    pub fn sweep(&self, part: usize, parts: usize) {
         let ages = self.ages();
-        for shard in &self.groups {
+        for shard in self.groups.iter().skip(part).step_by(parts) {
             let groups: Vec<_> = shard.lock().values().cloned().collect();
             let empty: HashSet<GroupKey> =
                 groups.iter().filter(|group| group.sweep(ages)).map(|group| group.key.clone()).collect();
@@ -204,12 +201,19 @@ impl<C: Connector> ConnectionPool<C> {
             // One reference: nobody can be about to use it, since references are handed out under this lock.
             shard.lock().retain(|key, group| !empty.contains(key) || Arc::strong_count(group) > 1);
         }
+        self.ports.sweep(part, parts);
+        if part > 0 {
+            return;
+        }
+        for seen in &self.seen {
+            let forgotten = std::mem::take(&mut *seen.lock());
+            drop(forgotten);
+        }
         self.lanes.lock().retain(|_, lane| {
             lane.groups.lock().retain(|group| group.strong_count() > 0);
             lane.coalescable.lock().retain(|shared| shared.strong_count() > 0);
             Arc::strong_count(lane) > 1
         });
-        self.ports.sweep();
     }
 
     /// Only pools in `serials` are in use from now on; connections of others take no new requests.

@@ -93,10 +93,10 @@ impl PortTable {
         }
     }
 
-    /// Forgets spaces that nobody uses and whose freed ports have all rested.
-    pub fn sweep(&self) {
+    /// Forgets spaces that nobody uses and whose freed ports have all rested, in one of `parts` parts of the table.
+    pub fn sweep(&self, part: usize, parts: usize) {
         let (now, quarantine) = (now_ms(), self.quarantine_ms.load(Relaxed));
-        for shard in &self.shards {
+        for shard in self.shards.iter().skip(part).step_by(parts) {
             shard.lock().retain(|_, space| {
                 // Clones are made under the shard's lock alone, so one reference means that only the table has it.
                 Arc::strong_count(space) > 1 || !space.state.lock().ports.is_at_rest(now, quarantine)
@@ -233,7 +233,7 @@ mod tests {
         }
         assert_eq!(table.live(&key(1)), 0);
         table.set_quarantine(0);
-        table.sweep();
+        table.sweep(0, 1);
         assert!(table.shards.iter().all(|shard| shard.lock().is_empty()));
     }
 

@@ -49,6 +49,7 @@ fn to_origin() -> ToOrigin<'static> {
         forwarded_proto: b"https",
         forwarded: b"for=198.51.100.7;proto=https;host=\"www.example.com\"",
         request_id: b"0123456789abcdef0123456789abcdef",
+        cdn_loop: b"test",
         framing: Framing::None,
         websocket_key: None,
         expect_continue: false,

@@ -14,6 +14,8 @@ pub struct ToOrigin<'a> {
     /// Whole value of `Forwarded` (RFC 7239).
     pub forwarded: &'a [u8],
     pub request_id: &'a [u8],
+    /// Whole value of `CDN-Loop` (RFC 8586).
+    pub cdn_loop: &'a [u8],
     /// Of the body towards the origin.
     pub framing: Framing,
     /// `Some`: a WebSocket opening with this key, which replaces the client's.
@@ -69,6 +71,7 @@ pub fn write_request(out: &mut Vec<u8>, head: &RequestHead, to: &ToOrigin<'_>) {
     write_field(out, b"X-Forwarded-Proto", to.forwarded_proto);
     write_field(out, b"Forwarded", to.forwarded);
     write_field(out, b"X-Request-Id", to.request_id);
+    write_field(out, b"CDN-Loop", to.cdn_loop);
     write_request_framing(out, head, to);
     if let Some(key) = to.websocket_key {
         out.extend_from_slice(b"Connection: Upgrade\r\nUpgrade: websocket\r\n");

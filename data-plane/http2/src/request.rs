@@ -10,6 +10,7 @@ use http::uri::{Authority, PathAndQuery, Scheme};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Uri};
 
 const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
+const CDN_LOOP: HeaderName = HeaderName::from_static("cdn-loop");
 const X_FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
 const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
@@ -188,6 +189,7 @@ pub fn request_to_h2(head: &RequestHead, to: &ToOriginH2<'_>) -> Result<Request<
     map.insert(X_FORWARDED_PROTO, header_value(to.outbound.forwarded_proto)?);
     map.insert(FORWARDED, header_value(to.outbound.forwarded)?);
     map.insert(X_REQUEST_ID, header_value(to.outbound.request_id)?);
+    map.insert(CDN_LOOP, header_value(to.outbound.cdn_loop)?);
     if head.accepts_trailers {
         map.insert(TE, HeaderValue::from_static("trailers"));
     }

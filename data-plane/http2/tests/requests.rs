@@ -45,6 +45,7 @@ fn outbound() -> Outbound<'static> {
         forwarded_proto: b"https",
         forwarded: b"for=198.51.100.7;proto=https",
         request_id: b"id-1",
+        cdn_loop: b"test",
     }
 }
 
@@ -61,6 +62,7 @@ fn send_as_http1(head: &RequestHead) -> String {
         forwarded_proto: outbound.forwarded_proto,
         forwarded: outbound.forwarded,
         request_id: outbound.request_id,
+        cdn_loop: outbound.cdn_loop,
         framing: head.framing,
         websocket_key: None,
         expect_continue: head.expects_continue,
@@ -191,6 +193,7 @@ fn origins_get_what_may_pass_and_what_the_proxy_says() {
         request.headers().iter().map(|(n, v)| format!("{n}: {}", v.to_str().expect("text"))).collect();
     lines.sort();
     let expected = [
+        "cdn-loop: test",
         "content-length: 3",
         "expect: 100-continue",
         "forwarded: for=198.51.100.7;proto=https",

@@ -91,6 +91,7 @@ impl<S: OriginSocket> OriginSide for H1Connection<S> {
             forwarded_proto: outbound.forwarded_proto,
             forwarded: outbound.forwarded,
             request_id: outbound.request_id,
+            cdn_loop: outbound.cdn_loop,
             framing,
             websocket_key,
             expect_continue: head.expects_continue,

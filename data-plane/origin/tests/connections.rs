@@ -32,6 +32,7 @@ fn outbound() -> Outbound<'static> {
         forwarded_proto: b"https",
         forwarded: b"for=192.0.2.1",
         request_id: b"id",
+        cdn_loop: b"test",
     }
 }
 

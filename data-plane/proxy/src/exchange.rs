@@ -7,7 +7,7 @@
 use crate::access_log::Entry;
 use crate::connector::{OpenTimes, OriginConnector, OriginH1};
 use crate::current::Current;
-use crate::forwarded::{Forwarded, RequestId};
+use crate::forwarded::{Forwarded, RequestId, is_loop};
 use crate::relay::{Report, Terms, relay};
 use egressway_core::side::{ClientSide, OriginSide};
 use egressway_core::{Code, Deadline, EgressPool, Error, RequestHead, ResponseHead};
@@ -122,6 +122,9 @@ impl<'a, C: ClientSide> Exchange<'a, C> {
         let found = tables.find(self.request.host()).ok_or(Code::ZoneNotFound)?;
         self.entry.zone = Some(found.zone.clone());
         self.check_connection(found)?;
+        if is_loop(self.request) {
+            return Err(Code::LoopDetected.into());
+        }
         let pool = tables.pool_of(found.zone);
         let is_trusted = tables.is_trusted_client(self.around.connection.client.ip());
         let forwarded = Forwarded::new(self.request, self.around.connection, is_trusted);

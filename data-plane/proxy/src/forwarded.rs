@@ -5,10 +5,12 @@ use base64::engine::general_purpose::STANDARD;
 use egressway_core::side::Outbound;
 use egressway_core::{FieldName, RequestHead};
 use egressway_ingress::ConnectionInfo;
+use memchr::memmem;
 use std::cell::Cell;
 use std::io::Write;
 use std::net::IpAddr;
 use std::ops::Range;
+use std::sync::LazyLock;
 
 /// 32 lower-case hexadecimal characters.
 pub type RequestId = [u8; 32];
@@ -58,8 +60,21 @@ pub fn new_websocket_key() -> Option<[u8; 24]> {
     Some(key)
 }
 
+/// This process's name in `CDN-Loop`. Drawn at start: another installation in the chain must not be taken for us.
+static LOOP_MARK: LazyLock<Box<[u8]>> = LazyLock::new(|| {
+    let id = new_request_id();
+    [b"egressway-", &id[..16]].concat().into()
+});
+
+/// We have passed the request on before (RFC 8586).
+pub fn is_loop(request: &RequestHead) -> bool {
+    request.fields.has(FieldName::CdnLoop)
+        && request.fields.get_all(FieldName::CdnLoop).any(|value| memmem::find(value, &LOOP_MARK).is_some())
+}
+
 /// The values of the forwarding fields, in one buffer.
 pub struct Forwarded {
+    cdn_loop: Range<usize>,
     buffer: Vec<u8>,
     forwarded_for: Range<usize>,
     forwarded: Range<usize>,
@@ -70,13 +85,19 @@ impl Forwarded {
     /// `keep`: the client is a proxy whose word on earlier hops is taken (`trusted_clients`).
     pub fn new(request: &RequestHead, connection: &ConnectionInfo, keep: bool) -> Self {
         let client = connection.client.ip().to_canonical();
-        let mut buffer = Vec::with_capacity(160);
+        let mut buffer = Vec::with_capacity(192);
+        for value in request.fields.get_all(FieldName::CdnLoop) {
+            buffer.extend_from_slice(value);
+            buffer.extend_from_slice(b", ");
+        }
+        buffer.extend_from_slice(&LOOP_MARK);
+        let cdn_loop = 0..buffer.len();
         for value in request.fields.get_all(FieldName::XForwardedFor).filter(|_| keep) {
             buffer.extend_from_slice(value);
             buffer.extend_from_slice(b", ");
         }
         write_ip(&mut buffer, client, false);
-        let forwarded_for = 0..buffer.len();
+        let forwarded_for = cdn_loop.end..buffer.len();
         for value in request.fields.get_all(FieldName::Forwarded).filter(|_| keep) {
             buffer.extend_from_slice(value);
             buffer.extend_from_slice(b", ");
@@ -91,7 +112,7 @@ impl Forwarded {
         buffer.extend_from_slice(request.authority());
         buffer.push(b'"');
         let forwarded = forwarded_for.end..buffer.len();
-        Forwarded { buffer, forwarded_for, forwarded, is_tls: connection.is_tls }
+        Forwarded { cdn_loop, buffer, forwarded_for, forwarded, is_tls: connection.is_tls }
     }
 
     pub fn outbound<'a>(&'a self, host: &'a [u8], request_id: &'a RequestId) -> Outbound<'a> {
@@ -101,6 +122,7 @@ impl Forwarded {
             forwarded_proto: if self.is_tls { b"https" } else { b"http" },
             forwarded: &self.buffer[self.forwarded.clone()],
             request_id,
+            cdn_loop: &self.buffer[self.cdn_loop.clone()],
         }
     }
 }
@@ -137,6 +159,20 @@ mod tests {
         assert_eq!(distrusted.outbound(b"h", &id).forwarded_for, b"192.0.2.7");
         let trusted = Forwarded::new(&request, &connection("192.0.2.7:1"), true);
         assert_eq!(trusted.outbound(b"h", &id).forwarded_for, b"203.0.113.9, 192.0.2.7");
+    }
+
+    #[test]
+    fn a_request_that_we_have_passed_on_is_recognised() {
+        let mut request = RequestHead::default();
+        request.fields.push(b"CDN-Loop", b"other.example.com");
+        assert!(!is_loop(&request));
+        let forwarded = Forwarded::new(&request, &connection("192.0.2.7:1"), false);
+        let id = new_request_id();
+        let value = forwarded.outbound(b"h", &id).cdn_loop;
+        assert!(value.starts_with(b"other.example.com, egressway-"));
+        let mut again = RequestHead::default();
+        again.fields.push(b"CDN-Loop", value);
+        assert!(is_loop(&again));
     }
 
     #[test]

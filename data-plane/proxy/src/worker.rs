@@ -1,6 +1,6 @@
 //! A worker: one thread, one runtime, its own listening sockets; connections stay on it.
 
-use crate::service::WorkerService;
+use crate::service::{Shared, WorkerService};
 use egressway_core::Deadlines;
 use egressway_core::deadline::TICK;
 use egressway_ingress::connection::Surroundings;
@@ -9,6 +9,7 @@ use egressway_ingress::{ClientLimits, serve_connection};
 use std::collections::HashMap;
 use std::io;
 use std::net::SocketAddr;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::thread::JoinHandle;
@@ -17,8 +18,8 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::task::AbortHandle;
 
-/// Ticks between two sweeps of the connection pool.
-const SWEEP_TICKS: u32 = 5;
+/// The connection pool is swept in so many parts, one each tick.
+const SWEEP_PARTS: usize = 5;
 /// Pause after a failed accept, which most often means that descriptors have run out.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(20);
 
@@ -107,7 +108,7 @@ async fn run(around: Surroundings<WorkerService>, mut inbox: Inbox, doors: Arc<[
     let mut accepting: HashMap<ListenerId, AbortHandle> = HashMap::new();
     let mut ticks = tokio::time::interval(TICK);
     ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-    let mut tick = 0u32;
+    let mut tick = 0usize;
     loop {
         tokio::select! {
             biased;
@@ -136,11 +137,19 @@ async fn run(around: Surroundings<WorkerService>, mut inbox: Inbox, doors: Arc<[
             _ = ticks.tick() => {
                 around.deadlines.tick();
                 tick = tick.wrapping_add(1);
-                if around.service.worker == 0 && tick.is_multiple_of(SWEEP_TICKS) {
-                    around.service.shared.pool.sweep();
+                if around.service.worker == 0 {
+                    sweep(&around.service.shared, tick % SWEEP_PARTS);
                 }
             }
         }
+    }
+}
+
+/// A fault in it must not end the worker that happens to do it.
+fn sweep(shared: &Shared, part: usize) {
+    let swept = catch_unwind(AssertUnwindSafe(|| shared.pool.sweep(part, SWEEP_PARTS)));
+    if swept.is_err() {
+        shared.panics.fetch_add(1, Relaxed);
     }
 }
 

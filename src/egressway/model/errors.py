@@ -208,6 +208,9 @@ PROXY_ERRORS: Final[tuple[ProxyError, ...]] = (
         "The origin lies in a network that may not be reached.",
     ),
     ProxyError(
+        "loop_detected", 508, "origin", "never", None, "The origin leads back to this proxy."
+    ),
+    ProxyError(
         "no_applicable_ip",
         503,
         "egress",

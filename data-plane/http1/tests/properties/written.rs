@@ -18,6 +18,7 @@ fn to_origin(head: &RequestHead) -> ToOrigin<'static> {
         forwarded_proto: b"https",
         forwarded: b"for=198.51.100.7;proto=https",
         request_id: b"id-1",
+        cdn_loop: b"test",
         framing: head.framing,
         websocket_key: None,
         expect_continue: head.expects_continue,
@@ -139,7 +140,7 @@ fn a_request_in_full() {
     let head = read_request(text);
     let expected = "POST /p?q HTTP/1.1\r\nHost: origin.example.com\r\nUser-Agent: x\r\nacCept: */*\r\nCookie: a=1; b=2\r\n\
         X-Forwarded-For: 198.51.100.7\r\nX-Forwarded-Proto: https\r\nForwarded: for=198.51.100.7;proto=https\r\n\
-        X-Request-Id: id-1\r\nTransfer-Encoding: chunked\r\nTrailer: X-Sum\r\nConnection: TE\r\nTE: trailers\r\n\r\n";
+        X-Request-Id: id-1\r\nCDN-Loop: test\r\nTransfer-Encoding: chunked\r\nTrailer: X-Sum\r\nConnection: TE\r\nTE: trailers\r\n\r\n";
     assert_eq!(request_text(&head, &to_origin(&head)), expected);
 }
 
