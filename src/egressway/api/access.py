@@ -22,6 +22,7 @@ from egressway.api.headers import set_allowance
 from egressway.api.problems import RateLimited
 from egressway.api.rate_limit import RateLimiter
 from egressway.api.settings import ApiSettings
+from egressway.api.token_use import TokenUse
 from egressway.model.address import IPAddress
 from egressway.model.errors import Forbidden, NotFound, Unauthenticated
 from egressway.model.ids import AccountId, ZoneId
@@ -155,6 +156,7 @@ class Gate:
         self._operator_is_limited = settings.operator_is_limited
         self._by_token = RateLimiter("default", settings.token_quota)
         self._by_client = RateLimiter("burst", settings.ip_quota)
+        self._use = TokenUse(store)
 
     async def __call__(self, connection: Connection, handler: BaseRouteHandler) -> None:
         """Lets the request pass or raises the reason against it."""
@@ -166,12 +168,15 @@ class Gate:
                 self._count_client(connection)
             return
         await anyio.to_thread.run_sync(self._pass, connection, access)
+        self._use.write_when_due()
 
     def _pass(self, connection: Connection, access: Access) -> None:
         with self._store.read() as read:
             caller = self._authenticate(read, connection)
             connection.scope["state"][_CALLER] = caller
             self._count(connection, caller)
+            if caller.token_id is not None and not caller.is_operator:
+                self._use.note(caller.token_id)
             if access.reach is Reach.ZONE:
                 _authorize_zone(read, connection, access, caller)
         if access.reach is Reach.ACCOUNT:

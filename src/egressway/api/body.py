@@ -8,7 +8,7 @@ message exist once. An empty body is no body.
 from __future__ import annotations
 
 from collections.abc import Generator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 import msgspec
@@ -34,7 +34,8 @@ Documented = TypeVar("Documented")
 class Body(Generic[Documented]):
     """The members of the request's JSON object, not yet checked."""
 
-    members: Mapping[str, object]
+    members: Mapping[str, object] = field(repr=False)
+    """May hold a private key."""
 
 
 class StrictBody(AbstractDTO[Any]):

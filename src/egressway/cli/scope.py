@@ -9,18 +9,32 @@ from egressway.client.names import pick
 from egressway.client.objects import Account, LeasedIp, Pool
 from egressway.client.resources.accounts import pick_account
 
-__all__ = ["accounts_in_scope", "find_lease", "find_pool", "one_account"]
+__all__ = ["accounts_in_scope", "find_lease", "find_pool", "named_account", "one_account"]
 
 
 def accounts_in_scope(client: Client, reference: str | None) -> list[Account]:
     """The named account, or all that the token sees."""
-    if reference is None:
-        return client.accounts.list()
+    if reference is not None:
+        return [named_account(client, reference)]
+    accounts = _visible(client)
+    if not accounts:
+        # An empty list would say that there is nothing; it is only that nobody was asked.
+        raise UnknownNameError(
+            "It is not clear which account is meant.",
+            ["The token sees none: there is none yet, or it may not list them."],
+            "Give an id with `--account` or `EGRESSWAY_ACCOUNT`; the operator creates an account "
+            "with `egressway account create NAME`.",
+        )
+    return accounts
+
+
+def named_account(client: Client, reference: str) -> Account:
+    """The account of this id or name."""
     accounts = _visible(client)
     if not accounts:
         # A token may be good for an account that it may not look at: what names it is an id then.
-        return [Account(id=reference, name=reference)]
-    return [pick_account(reference, accounts)]
+        return Account(id=reference, name=reference)
+    return pick_account(reference, accounts)
 
 
 def one_account(client: Client, reference: str | None) -> Account:
@@ -28,12 +42,6 @@ def one_account(client: Client, reference: str | None) -> Account:
     accounts = accounts_in_scope(client, reference)
     if len(accounts) == 1:
         return accounts[0]
-    if not accounts:
-        raise UnknownNameError(
-            "There is no account.",
-            ["The token sees none."],
-            "Create one with `egressway account create NAME`, or give an id with `--account`.",
-        )
     listed = ", ".join(f"`{account.name}` ({account.id})" for account in accounts[:10])
     raise AmbiguousNameError(
         "It is not clear which account is meant.",

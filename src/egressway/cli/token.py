@@ -15,6 +15,7 @@ from egressway.cli.output import (
     print_table,
     time_text,
 )
+from egressway.cli.scope import named_account
 from egressway.client import Client
 from egressway.client.names import pick
 from egressway.client.objects import PermissionGroup, Token, TokenPolicy
@@ -23,6 +24,15 @@ __all__ = ["mount"]
 
 app = noun("Who may do what; a secret is printed once, when it is made.")
 TokenArgument = Annotated[str, typer.Argument(metavar="TOKEN", help="Name or id, not the secret.")]
+OwnerOption = Annotated[
+    str | None,
+    typer.Option(
+        "--owner",
+        metavar="ACCOUNT",
+        help="Name or id of the account that the token belongs to and cannot leave; "
+        "tokens without one are the operator's.",
+    ),
+]
 ACCOUNT_RESOURCE = "com.cloudflare.api.account."
 ZONE_RESOURCE = "com.cloudflare.api.account.zone."
 
@@ -33,9 +43,9 @@ def mount(root: typer.Typer) -> None:
 
 
 @command(app, "list")
-def list_tokens(client: Client, as_json: JsonOption = False) -> None:
-    """List the tokens."""
-    tokens = client.tokens.list()
+def list_tokens(client: Client, owner: OwnerOption = None, as_json: JsonOption = False) -> None:
+    """List the tokens of an account, or those that belong to none."""
+    tokens = client.tokens.list(owner=_owner(client, owner))
     if as_json:
         return print_json(tokens)
     rows = [
@@ -46,9 +56,11 @@ def list_tokens(client: Client, as_json: JsonOption = False) -> None:
 
 
 @command(app, "show")
-def show_token(client: Client, token: TokenArgument, as_json: JsonOption = False) -> None:
+def show_token(
+    client: Client, token: TokenArgument, owner: OwnerOption = None, as_json: JsonOption = False
+) -> None:
     """Show one token, without its secret."""
-    show(client.tokens.find(token), as_json)
+    show(client.tokens.find(token, owner=_owner(client, owner)), as_json)
 
 
 @command(app, "permissions")
@@ -76,15 +88,20 @@ def create_token(
     zone: Annotated[
         list[str] | None, typer.Option(metavar="ZONE", help="Where it holds; repeatable.")
     ] = None,
+    owner: OwnerOption = None,
     expires: Annotated[
         datetime | None, typer.Option(help="Moment in UTC after which it is refused.")
     ] = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Create a token and print its secret, the only time it can be seen."""
-    if not account and not zone:
+    """Create a token and print its secret, the only time it can be seen.
+
+    A token with an owner holds for the whole of that account unless told otherwise.
+    """
+    places = account or ([owner] if owner and not zone else [])
+    if not places and not zone:
         raise typer.BadParameter("say where the token holds, with `--account` or `--zone`")
-    resources = {ACCOUNT_RESOURCE + client.accounts.find(one).id: "*" for one in account or []} | {
+    resources = {ACCOUNT_RESOURCE + named_account(client, one).id: "*" for one in places} | {
         ZONE_RESOURCE + client.zones.find(one).id: "*" for one in zone or []
     }
     groups = client.tokens.permission_groups()
@@ -92,6 +109,7 @@ def create_token(
         name,
         permission_group_ids=[_group(groups, one).id for one in allow],
         resources=resources,
+        owner=_owner(client, owner),
         expires_on=expires.replace(tzinfo=UTC) if expires else None,
     )
     if as_json:
@@ -102,12 +120,17 @@ def create_token(
 
 @command(app, "roll")
 def roll_token(
-    client: Client, token: TokenArgument, yes: YesOption = False, as_json: JsonOption = False
+    client: Client,
+    token: TokenArgument,
+    owner: OwnerOption = None,
+    yes: YesOption = False,
+    as_json: JsonOption = False,
 ) -> None:
     """Give a token a new secret and print it; the old one stops working at once."""
-    found = client.tokens.find(token)
+    owner_id = _owner(client, owner)
+    found = client.tokens.find(token, owner=owner_id)
     confirm(f"Roll the token `{found.name}`? Whoever uses its secret is locked out.", yes)
-    secret = client.tokens.roll(found.id)
+    secret = client.tokens.roll(found.id, owner=owner_id)
     if as_json:
         return print_json({"id": found.id, "value": secret})
     print_done(f"Rolled the token `{found.name}`.")
@@ -115,11 +138,14 @@ def roll_token(
 
 
 @command(app, "delete")
-def delete_token(client: Client, token: TokenArgument, yes: YesOption = False) -> None:
+def delete_token(
+    client: Client, token: TokenArgument, owner: OwnerOption = None, yes: YesOption = False
+) -> None:
     """Delete a token; it stops working at once."""
-    found = client.tokens.find(token)
+    owner_id = _owner(client, owner)
+    found = client.tokens.find(token, owner=owner_id)
     confirm(f"Delete the token `{found.name}`?", yes)
-    client.tokens.delete(found.id)
+    client.tokens.delete(found.id, owner=owner_id)
     print_done(f"Deleted the token `{found.name}`.")
 
 
@@ -153,6 +179,10 @@ def show(token: Token, as_json: bool) -> None:
             "Last used": time_text(token.last_used_on),
         }
     )
+
+
+def _owner(client: Client, reference: str | None) -> str | None:
+    return None if reference is None else named_account(client, reference).id
 
 
 def _print_secret(secret: str) -> None:

@@ -1,10 +1,12 @@
 """`egressway usage`: how full every egress address is towards every origin, once or live."""
 
+import signal
 import sys
 import threading
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime
+from types import FrameType
 from typing import Annotated
 
 import msgspec
@@ -85,14 +87,26 @@ def _watch(look: Look, interval: float) -> None:
 
 
 def _until_interrupted(act: Callable[[], None], interval: float) -> None:
-    """Act, wait, again; Ctrl-C is the way out and no error."""
-    pause = threading.Event()
+    """Act, wait, again; Ctrl-C is the way out and no error.
+
+    An exception out of a signal handler could be raised, and lost, anywhere in what `act` calls, so
+    the first Ctrl-C only asks for the end. A second one interrupts whatever does not come to it.
+    """
+    is_over = threading.Event()
+
+    def end(_number: int, _frame: FrameType | None) -> None:
+        is_over.set()
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+
+    before = signal.signal(signal.SIGINT, end)
     try:
-        while True:
+        while not is_over.is_set():
             act()
-            pause.wait(interval)
+            is_over.wait(interval)
     except KeyboardInterrupt:
         return
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 class Watcher:

@@ -84,6 +84,10 @@ class Transport:
         """Read one result."""
         return _decode(self._call("GET", path, doing, query=query).result, kind, doing)
 
+    def fetch_public(self, path: str, kind: type[T], doing: str) -> T:
+        """Read one result that everybody may see; no token is needed, and none is sent."""
+        return _decode(self._call("GET", path, doing, is_public=True).result, kind, doing)
+
     def fetch_all(
         self, path: str, kind: type[T], doing: str, query: Query | None = None
     ) -> list[T]:
@@ -121,8 +125,10 @@ class Transport:
         *,
         query: Query | None = None,
         body: object = msgspec.UNSET,
+        is_public: bool = False,
     ) -> Envelope:
-        request = self._request(method, path, doing, query, body)
+        headers = {} if is_public else self._credentials(doing)
+        request = self._request(method, path, query, body, headers)
         for attempt in range(1, ATTEMPTS + 1):
             try:
                 return self._once(request, doing)
@@ -133,16 +139,18 @@ class Transport:
                 self._sleep(pause)
         raise AssertionError("the last attempt returns or raises")
 
-    def _request(
-        self, method: str, path: str, doing: str, query: Query | None, body: object
-    ) -> httpx.Request:
+    def _credentials(self, doing: str) -> dict[str, str]:
         if self.access.token is None:
             raise NotConfiguredError(
                 f"Could not {doing}.",
                 [self.access.why_missing],
                 "Set `EGRESSWAY_TOKEN`, or `EGRESSWAY_TOKEN_FILE` to the file that holds it.",
             )
-        headers = {"Authorization": f"Bearer {self.access.token}"}
+        return {"Authorization": f"Bearer {self.access.token}"}
+
+    def _request(
+        self, method: str, path: str, query: Query | None, body: object, headers: dict[str, str]
+    ) -> httpx.Request:
         content = None
         if body is not msgspec.UNSET:
             content = msgspec.json.encode(body)

@@ -15,7 +15,7 @@ from egressway.distribution.server import SHARED_POOL, ServerSettings
 from egressway.model.ids import ZoneId
 from egressway.model.origin import resolve_origin
 from egressway.model.setting import SslMode
-from egressway.store import Change, Read, SnapshotRecord, SnapshotZone
+from egressway.store import Change, ChangeKind, Read, SnapshotRecord, SnapshotZone
 from egressway.wire.snapshot import Certificate, Host, Origin, Pool, Snapshot, Zone
 
 __all__ = ["compile_since", "compile_whole"]
@@ -25,21 +25,29 @@ MOST_TOUCHED: Final = 5_000
 
 
 def compile_since(
-    read: Read, server: ServerSettings, since: int | None, without: Collection[ZoneId] = ()
+    read: Read,
+    server: ServerSettings,
+    since: int | None,
+    without: Collection[ZoneId] = (),
+    pools: tuple[Pool, ...] | None = None,
 ) -> Snapshot:
     """The difference to revision `since` where there is one, else the whole.
 
     Zones in `without` are left as they are: not sent, and removed only when they are no longer served.
+    `pools` are those of revision `since`: while no pool is touched, they are not read again.
     """
-    touched = None if since is None else _touched(read, since)
-    if since is None or touched is None:
+    changes = None if since is None else _changes(read, since)
+    touched = None if changes is None else _touched(changes)
+    if changes is None or touched is None:
         return compile_whole(read, server, without)
     zones = read.zones_for_snapshot(touched) if touched else []
     served = {zone.id for zone in zones}
+    is_pool_touched = any(change.kind is ChangeKind.POOL for change in changes)
     return _snapshot(
         read,
         server,
         [zone for zone in zones if zone.id not in without],
+        None if is_pool_touched else pools,
         base_revision=since,
         removed_zones=tuple(sorted(zone_id for zone_id in touched if zone_id not in served)),
     )
@@ -51,13 +59,16 @@ def compile_whole(read: Read, server: ServerSettings, without: Collection[ZoneId
     return _snapshot(read, server, zones)
 
 
-def _touched(read: Read, since: int) -> Collection[ZoneId] | None:
-    """Zones to compile again; None when a difference cannot be told from the journal."""
+def _changes(read: Read, since: int) -> Sequence[Change] | None:
+    """What was touched; None when a difference cannot be told from the journal."""
     if since > read.revision():
         return None  # the store is older than what the node runs: it was restored from a backup
     changes = read.changes_since(since)
-    if not _is_complete(changes, since):
-        return None
+    return changes if _is_complete(changes, since) else None
+
+
+def _touched(changes: Sequence[Change]) -> Collection[ZoneId] | None:
+    """Zones to compile again; None when there are too many."""
     touched = {change.zone_id for change in changes if change.zone_id is not None}
     return touched if len(touched) <= MOST_TOUCHED else None
 
@@ -71,6 +82,7 @@ def _snapshot(
     read: Read,
     server: ServerSettings,
     zones: Sequence[SnapshotZone],
+    pools: tuple[Pool, ...] | None = None,
     base_revision: int | None = None,
     removed_zones: tuple[str, ...] = (),
 ) -> Snapshot:
@@ -79,7 +91,7 @@ def _snapshot(
         base_revision=base_revision,
         settings=server.settings,
         listeners=server.listeners,
-        pools=_pools(read, server),
+        pools=_pools(read, server) if pools is None else pools,
         shared_pool=SHARED_POOL,
         zones=tuple(_zone(zone) for zone in zones),
         removed_zones=removed_zones,

@@ -21,7 +21,7 @@ from egressway.distribution.withheld import WithheldZones
 from egressway.model.ids import ZoneId
 from egressway.store import Store
 from egressway.wire.acknowledgement import Acknowledgement
-from egressway.wire.snapshot import Snapshot
+from egressway.wire.snapshot import Pool, Snapshot
 
 __all__ = ["Distributor", "Send"]
 
@@ -42,6 +42,7 @@ class Distributor:
         self._server = server
         self._send = send
         self._acknowledged: int | None = None
+        self._pools: tuple[Pool, ...] | None = None  # of the acknowledged revision
         self._withheld = WithheldZones()
         self._failure: str | None = None
         self._changed = threading.Event()
@@ -93,7 +94,7 @@ class Distributor:
                 return None
             answer = self._deliver(snapshot)
             if answer.revision == snapshot.revision:
-                self._acknowledged = snapshot.revision
+                self._acknowledged, self._pools = snapshot.revision, snapshot.pools
                 return None
             if not self._make_way(snapshot, answer):
                 return answer.reason or f"the node runs revision {answer.revision}"
@@ -102,11 +103,13 @@ class Distributor:
     def _compile(self) -> Snapshot:
         with self._store.read() as read:
             self._withheld.release_changed(read)
-            return compile_since(read, self._server, self._acknowledged, self._withheld.ids)
+            return compile_since(
+                read, self._server, self._acknowledged, self._withheld.ids, self._pools
+            )
 
     def _deliver(self, snapshot: Snapshot) -> Acknowledgement:
         try:
-            return self._send(check(snapshot))
+            return self._send(check(snapshot, self._pools))
         except InconsistentSnapshotError as defect:
             return Acknowledgement(self._acknowledged or 0, str(defect), defect.zone_id)
 

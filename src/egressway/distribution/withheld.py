@@ -28,6 +28,7 @@ class WithheldZones:
 
     def __init__(self) -> None:
         self._zones: dict[ZoneId, _Refused] = {}
+        self._looked_at = 0
 
     @property
     def ids(self) -> frozenset[ZoneId]:
@@ -51,8 +52,10 @@ class WithheldZones:
         """Zones that were touched since they were refused may be good now, or gone."""
         if not self._zones:
             return
+        # A zone may be withheld for years: what has been looked at once is not read again.
         oldest = min(refused.revision for refused in self._zones.values())
-        for change in read.changes_since(oldest):
+        since, self._looked_at = max(oldest, self._looked_at), read.revision()
+        for change in read.changes_since(since):
             refused = self._zones.get(change.zone_id) if change.zone_id else None
             if change.zone_id and refused and change.revision > refused.revision:
                 del self._zones[change.zone_id]

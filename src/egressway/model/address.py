@@ -38,12 +38,17 @@ DENIED_ORIGINS: Final[tuple[IPNetwork, ...]] = tuple(
         "198.18.0.0/15",
         "224.0.0.0/4",
         "240.0.0.0/4",
-        "::/128",
-        "::1/128",
+        # The first of IPv6, and every form that carries an IPv4 address inside: IPv4-compatible,
+        # IPv4-mapped, NAT64, Teredo, 6to4. A gateway would turn them into any address of the above.
+        "::/96",
         "::ffff:0:0/96",
+        "64:ff9b::/96",
         "64:ff9b:1::/48",
+        "2001::/32",
+        "2002::/16",
         "fc00::/7",
         "fe80::/10",
+        "fec0::/10",
         "ff00::/8",
     )
 )

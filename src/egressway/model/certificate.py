@@ -5,7 +5,8 @@ The key never shows in a `repr`, so it cannot end in a log.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
@@ -38,11 +39,12 @@ __all__ = [
 
 _MAX_PEM: Final = 128 * 1024
 _MAX_CHAIN: Final = 10
+_CLOCK_SKEW: Final = timedelta(minutes=5)
 _PrivateKey = rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey | ed25519.Ed25519PrivateKey
 
 
 class CertificateStatus(StrEnum):
-    """Whether it is served; follows from its dates."""
+    """What its dates say. It is served all the same, as long as no other takes its place."""
 
     ACTIVE = "active"
     EXPIRED = "expired"
@@ -114,7 +116,7 @@ class Certificate:
     modified_on: datetime
 
     def status(self, now: datetime) -> CertificateStatus:
-        """Whether it is served at that moment."""
+        """What its dates say at that moment."""
         if now < self.not_before:
             return CertificateStatus.PENDING
         return CertificateStatus.ACTIVE if now < self.expires_on else CertificateStatus.EXPIRED
@@ -127,22 +129,23 @@ def parse_material(
     bundle_method: BundleMethod = BundleMethod.UBIQUITOUS,
 ) -> CertificateDraft:
     """A PEM chain, leaf first, and the leaf's PEM key."""
-    chain = _load_chain(certificate_pem)
-    leaf = chain[0]
     key = _load_key(key_pem)
-    _check_key(leaf, key)
-    _check_order(chain)
-    _check_dates(leaf, now)
-    return CertificateDraft(
-        chain=tuple(each.public_bytes(Encoding.DER) for each in chain),
-        key=key.private_bytes(Encoding.DER, PrivateFormat.PKCS8, NoEncryption()),
-        hosts=_hosts_of(leaf),
-        issuer=leaf.issuer.rfc4514_string(),
-        signature=_signature_of(leaf),
-        not_before=leaf.not_valid_before_utc,
-        expires_on=leaf.not_valid_after_utc,
-        bundle_method=bundle_method,
-    )
+    with _reading_certificates():
+        chain = _load_chain(certificate_pem)
+        leaf = chain[0]
+        _check_key(leaf, key)
+        _check_order(chain)
+        _check_dates(leaf, now)
+        return CertificateDraft(
+            chain=tuple(each.public_bytes(Encoding.DER) for each in chain),
+            key=key.private_bytes(Encoding.DER, PrivateFormat.PKCS8, NoEncryption()),
+            hosts=_hosts_of(leaf),
+            issuer=leaf.issuer.rfc4514_string(),
+            signature=_signature_of(leaf),
+            not_before=leaf.not_valid_before_utc,
+            expires_on=leaf.not_valid_after_utc,
+            bundle_method=bundle_method,
+        )
 
 
 _MEMBERS = frozenset(
@@ -173,6 +176,21 @@ def _pem(value: object, pointer: str) -> str:
     if len(value) > _MAX_PEM:
         raise Invalid(f"Must have at most {_MAX_PEM} characters.", pointer=pointer)
     return value
+
+
+@contextmanager
+def _reading_certificates() -> Iterator[None]:
+    """The library reads most parts of a certificate only when it is asked for them."""
+    try:
+        yield
+    except (
+        ValueError,
+        UnsupportedAlgorithm,
+        x509.DuplicateExtension,
+        x509.InvalidVersion,
+        x509.UnsupportedGeneralNameType,
+    ) as error:
+        raise Invalid(f"The certificate cannot be read: {error}.", pointer="/certificate") from None
 
 
 def _load_chain(text: str) -> list[x509.Certificate]:
@@ -208,13 +226,7 @@ def _load_key(text: str) -> _PrivateKey:
 
 def _check_key(leaf: x509.Certificate, key: _PrivateKey) -> None:
     form = Encoding.DER, PublicFormat.SubjectPublicKeyInfo
-    try:
-        public = leaf.public_key().public_bytes(*form)
-    except (ValueError, UnsupportedAlgorithm):
-        raise Invalid(
-            "The certificate's key is of an unknown kind.", pointer="/certificate"
-        ) from None
-    if public != key.public_key().public_bytes(*form):
+    if leaf.public_key().public_bytes(*form) != key.public_key().public_bytes(*form):
         raise Invalid(
             "The key does not belong to the first certificate (the leaf comes first).",
             pointer="/private_key",
@@ -236,8 +248,13 @@ def _check_dates(leaf: x509.Certificate, now: datetime) -> None:
             f"The certificate expired on {leaf.not_valid_after_utc:%Y-%m-%d}.",
             pointer="/certificate",
         )
-    if leaf.not_valid_before_utc > now.astimezone(UTC) + timedelta(days=366):
-        raise Invalid("The certificate is not valid for a year to come.", pointer="/certificate")
+    # It is served from its upload on: a later beginning would break every handshake until then.
+    if leaf.not_valid_before_utc > now.astimezone(UTC) + _CLOCK_SKEW:
+        raise Invalid(
+            f"The certificate is not valid before {leaf.not_valid_before_utc:%Y-%m-%d %H:%M} UTC; "
+            "upload it then.",
+            pointer="/certificate",
+        )
 
 
 def _hosts_of(leaf: x509.Certificate) -> tuple[Hostname, ...]:
@@ -246,8 +263,6 @@ def _hosts_of(leaf: x509.Certificate) -> tuple[Hostname, ...]:
         names = extension.value.get_values_for_type(x509.DNSName)
     except x509.ExtensionNotFound:
         names = []
-    except ValueError:
-        raise Invalid("The certificate's extensions are broken.", pointer="/certificate") from None
     if not names:
         raise Invalid("The certificate names no host (no DNS name in it).", pointer="/certificate")
     hosts = (parse_hostname(name, "/certificate", wildcard=True) for name in names)

@@ -50,7 +50,9 @@ def as_text(value: object, pointer: str, *, limit: int = 255, least: int = 1) ->
 
 
 def as_int(value: object, pointer: str, low: int, high: int) -> int:
-    """A whole number from `low` to `high`; `true` is not one."""
+    """A whole number from `low` to `high`, also when written `1.0`; `true` is not one."""
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)
     if isinstance(value, bool) or not isinstance(value, int):
         raise Invalid("Must be a whole number.", pointer=pointer)
     if not low <= value <= high:

@@ -156,6 +156,8 @@ class Token:
     expires_on: datetime | None
     issued_on: datetime
     modified_on: datetime
+    last_used_on: datetime | None = None
+    """To the minute or so; None when it never was, or is the operator's."""
     is_operator: bool = False
 
 

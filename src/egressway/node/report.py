@@ -20,7 +20,7 @@ from egressway.wire.usage_report import EgressUsage, UsageReport
 
 __all__ = ["Reporter", "usage_report"]
 
-EVERY_SECONDS: Final = 1.0
+EVERY_SECONDS: Final = 0.25
 WHEN_BUSY_SECONDS: Final = 0.1
 BUSY_BYTES: Final = 1024 * 1024
 _log = logging.getLogger(__name__)

@@ -23,7 +23,7 @@ from egressway.data_plane.handle import DataPlaneHandle
 from egressway.distribution.push import Distributor
 from egressway.model.errors import StoreError
 from egressway.node.access_log import AccessLogWriter, NoAccessLog, RotatingFile, StreamAccessLog
-from egressway.node.apply import Applier
+from egressway.node.apply import Applier, NodeState
 from egressway.node.metrics import Metrics
 from egressway.node.report import Reporter
 from egressway.services.api_server import ApiServer, listen
@@ -81,12 +81,12 @@ class AllInOne:
             data = DataDirectory(self._configuration.data)
             started.callback(data.close)
             _check_open_files(self._configuration)
+            settings = server_settings(self._configuration)
             bound = listen(self._configuration.api.address, self._configuration.api.port)
             started.callback(bound.close)
             store = self._open_store(started)
             _ensure_operator_token(store, data, roll=roll_operator_token)
             node = self._make_node(data)
-            settings = server_settings(self._configuration)
             distributor = Distributor(store, settings, node.applier.receive)
             api = ApiServer(self._make_app(store, node, distributor), bound)
             # Health can be asked until the data plane has drained, so the API goes after it.
@@ -144,12 +144,7 @@ class AllInOne:
         self, started: ExitStack, store: Store, node: _Node, distributor: Distributor
     ) -> None:
         distributor.push_once()
-        refusal = node.applier.state.refusal
-        if refusal is not None and refusal.kind == "listener":
-            raise StartError(
-                f"clients cannot be listened for: {refusal.reason}. End what uses the port, or "
-                "change `[ingress]` in the configuration."
-            )
+        _check_served(node.applier.state, distributor)
         unsubscribe = store.on_change(lambda _revision: distributor.wake())
         distributor.start()
         started.callback(distributor.stop)
@@ -159,6 +154,20 @@ class AllInOne:
         cut = data_plane.stop(self._configuration.data_plane.drain_seconds)
         if cut:
             _log.warning("%d connections were cut at the drain deadline", cut)
+
+
+def _check_served(state: NodeState, distributor: Distributor) -> None:
+    """A zone at fault is withheld and told by `/readyz`; what is left is the machine's own fault."""
+    if state.refusal is not None and state.refusal.kind == "listener":
+        raise StartError(
+            f"clients cannot be listened for: {state.refusal.reason}. End what uses the port, or "
+            "change `[ingress]` in the configuration."
+        )
+    if state.applied is None and not distributor.withheld:
+        raise StartError(
+            f"nothing can be served: {distributor.failure}. Correct it in the configuration, then "
+            "start again."
+        )
 
 
 def _reachable(address: str) -> str:
@@ -176,13 +185,21 @@ def _check_open_files(configuration: Configuration) -> None:
 def _ensure_operator_token(store: Store, data: DataDirectory, *, roll: bool) -> None:
     # Written before the transaction ends: a crash in between leaves a file that the next start
     # replaces, never a token that nobody knows.
-    with store.write("start") as write:
-        value = write.tokens.ensure_operator_token()
-        if value is None and roll:
-            value = write.tokens.roll_operator_token()
-        if value is not None:
-            write_private(data.operator_token, value)
-            _log.info("the operator's token is in %s", data.operator_token)
+    try:
+        with store.write("start") as write:
+            value = write.tokens.ensure_operator_token()
+            if value is None and roll:
+                value = write.tokens.roll_operator_token()
+            if value is not None:
+                write_private(data.operator_token, value)
+                _log.info("the operator's token is in %s", data.operator_token)
+    except StoreError as failure:
+        raise StartError(failure.text) from failure
+    except OSError as failure:
+        raise StartError(
+            f"the operator's token `{data.operator_token}` cannot be written: {failure.strerror}. "
+            "Make its directory writable for this user, or give another with `--data`."
+        ) from failure
 
 
 def _access_log(configuration: Configuration, data: DataDirectory) -> AccessLogWriter:

@@ -54,6 +54,9 @@ class ApiServer:
                 log_config=None,
                 access_log=False,
                 server_header=False,
+                # Whoever connects is the client: a header that names another would let any caller
+                # on this machine choose the address that tokens and quotas are held to.
+                proxy_headers=False,
                 timeout_graceful_shutdown=STOP_SECONDS,
             )
         )

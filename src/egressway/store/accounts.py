@@ -9,13 +9,14 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from egressway.model.account import Account, AccountChange, AccountDraft
-from egressway.model.errors import Conflict, NotFound
+from egressway.model.errors import Conflict
 from egressway.model.ids import AccountId, ZoneId, new_id
 from egressway.model.paging import Paging, TextFilter
 from egressway.model.permission import Permission
 from egressway.model.token import Principal
 from egressway.store.changes import ChangeKind
 from egressway.store.lists import one_page, text_condition
+from egressway.store.rows import account_row
 from egressway.store.schema import AccountRow, LeaseRow, PoolRow, ZoneRow
 from egressway.store.transaction import Transaction
 from egressway.store.visibility import visible
@@ -58,10 +59,7 @@ class AccountReader:
         return one_page(self._session, query, paging, _ORDERS, by_default, _account)
 
     def _row(self, account_id: AccountId) -> AccountRow:
-        row = self._session.get(AccountRow, account_id)
-        if row is None:
-            raise NotFound("There is no such account.")
-        return row
+        return account_row(self._session, account_id)
 
 
 class AccountWriter(AccountReader):

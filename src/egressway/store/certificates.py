@@ -9,12 +9,13 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from egressway.model.certificate import BundleMethod, Certificate, CertificateDraft
-from egressway.model.errors import Invalid, NotFound
+from egressway.model.errors import Invalid
 from egressway.model.hostname import Hostname
 from egressway.model.ids import CertificateId, ZoneId, new_id
 from egressway.model.paging import Paging
 from egressway.store.changes import ChangeKind
 from egressway.store.lists import one_page
+from egressway.store.rows import not_found, zone_row
 from egressway.store.schema import CertificateRow, ZoneRow
 from egressway.store.transaction import Transaction
 
@@ -56,21 +57,15 @@ class CertificateReader:
 
     def list(self, zone_id: ZoneId, paging: Paging) -> tuple[list[Certificate], int]:
         """One page, and the number of all."""
-        self._zone(zone_id)
+        zone_row(self._session, zone_id)
         query = select(CertificateRow).where(CertificateRow.zone_id == zone_id)
         by_default = (CertificateRow.uploaded_on, CertificateRow.id)
         return one_page(self._session, query, paging, _ORDERS, by_default, _certificate)
 
-    def _zone(self, zone_id: ZoneId) -> ZoneRow:
-        row = self._session.get(ZoneRow, zone_id)
-        if row is None:
-            raise NotFound("There is no such zone.")
-        return row
-
     def _row(self, zone_id: ZoneId, certificate_id: CertificateId) -> CertificateRow:
         row = self._session.get(CertificateRow, certificate_id)
         if row is None or row.zone_id != zone_id:
-            raise NotFound("There is no such certificate in this zone.")
+            raise not_found("certificate", certificate_id, "in this zone")
         return row
 
 
@@ -83,7 +78,7 @@ class CertificateWriter(CertificateReader):
 
     def create(self, zone_id: ZoneId, draft: CertificateDraft) -> Certificate:
         """A new certificate, with the highest priority: what was uploaded last is served."""
-        zone = self._zone(zone_id)
+        zone = zone_row(self._session, zone_id)
         now = self._transaction.now
         highest = self._session.scalar(
             select(func.max(CertificateRow.priority)).where(CertificateRow.zone_id == zone_id)
@@ -103,7 +98,7 @@ class CertificateWriter(CertificateReader):
     ) -> Certificate:
         """Puts a new chain and key in place of the old ones; the priority stays."""
         row = self._row(zone_id, certificate_id)
-        self._fill(row, self._zone(zone_id), draft)
+        self._fill(row, zone_row(self._session, zone_id), draft)
         row.uploaded_on = self._transaction.now
         return self._finish(row)
 
@@ -126,13 +121,12 @@ class CertificateWriter(CertificateReader):
         self, zone_id: ZoneId, priorities: Sequence[tuple[CertificateId, int]]
     ) -> Sequence[Certificate]:
         """Sets priorities; answers all certificates of the zone, the highest first."""
-        self._zone(zone_id)
+        zone_row(self._session, zone_id)
         for i, (certificate_id, priority) in enumerate(priorities):
             row = self._session.get(CertificateRow, certificate_id)
             if row is None or row.zone_id != zone_id:
-                raise Invalid(
-                    "There is no such certificate in this zone.", pointer=f"/certificates/{i}/id"
-                )
+                missing = not_found("certificate", certificate_id, "in this zone")
+                raise Invalid(missing.text, pointer=f"/certificates/{i}/id")
             row.priority = priority
             row.modified_on = self._transaction.now
             self._touched(certificate_id, zone_id)

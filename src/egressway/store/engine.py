@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import os
+import sqlite3
 import stat
+import time
 from pathlib import Path
 from typing import Final
 
 from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.engine import URL, make_url
-from sqlalchemy.engine.interfaces import DBAPIConnection
+from sqlalchemy.engine.interfaces import DBAPIConnection, DBAPICursor
 from sqlalchemy.exc import ArgumentError
 
 from egressway.model.errors import StoreUnavailable
@@ -20,6 +22,7 @@ WRITING: Final = "egressway_writing"
 """Execution option of a connection whose transaction will write."""
 
 _BUSY_SECONDS: Final = 5.0
+_PAUSE_SECONDS: Final = 0.01
 _CONNECTIONS: Final = 32
 _OWNER_ONLY: Final = 0o600
 
@@ -33,6 +36,7 @@ def open_engine(url: str) -> Engine:
         pool_size=_CONNECTIONS,
         max_overflow=_CONNECTIONS,
         connect_args={"timeout": _BUSY_SECONDS},
+        hide_parameters=True,  # they hold keys, and errors are written to the log
     )
     event.listen(engine, "connect", _configure)
     event.listen(engine, "begin", _begin)
@@ -49,6 +53,10 @@ def _parse(url: str) -> URL:
     if parsed.get_backend_name() != "sqlite":
         raise StoreUnavailable(
             f"The database {parsed.get_backend_name()!r} is not supported by this version; use sqlite."
+        )
+    if "?" in url:
+        raise StoreUnavailable(
+            "The path of the database holds a `?`, which a URL cannot; choose another directory."
         )
     if parsed.database in (None, "", ":memory:"):
         raise StoreUnavailable("The database must be a file: sqlite:////path/to/egressway.db.")
@@ -76,11 +84,25 @@ def _configure(connection: DBAPIConnection, _: object) -> None:
     """WAL lets readers go on while one writes; FULL waits for the disk before acknowledging."""
     connection.isolation_level = None  # transactions begin where we say, see _begin
     cursor = connection.cursor()
-    cursor.execute("PRAGMA journal_mode = WAL")
+    _enter_wal(cursor)
     cursor.execute("PRAGMA synchronous = FULL")
     cursor.execute("PRAGMA foreign_keys = ON")
     cursor.execute("PRAGMA cache_size = -65536")
     cursor.close()
+
+
+def _enter_wal(cursor: DBAPICursor) -> None:
+    """SQLite does not wait for others that change the mode of a new file at the same moment."""
+    until = time.monotonic() + _BUSY_SECONDS
+    while True:
+        try:
+            cursor.execute("PRAGMA journal_mode = WAL")
+        except sqlite3.OperationalError as error:
+            if "locked" not in str(error) or time.monotonic() > until:
+                raise
+            time.sleep(_PAUSE_SECONDS)
+        else:
+            return
 
 
 def _begin(connection: Connection) -> None:

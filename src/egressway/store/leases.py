@@ -8,13 +8,14 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from egressway.model.address import IPAddress
-from egressway.model.errors import Conflict, NotFound
+from egressway.model.errors import Conflict
 from egressway.model.ids import AccountId, LeaseId, new_id
 from egressway.model.lease import Lease
 from egressway.model.paging import Paging
 from egressway.store.changes import ChangeKind
 from egressway.store.lists import one_page
-from egressway.store.schema import AccountRow, LeaseRow, PoolIpRow, PoolRow
+from egressway.store.rows import account_row, not_found
+from egressway.store.schema import LeaseRow, PoolIpRow, PoolRow
 from egressway.store.transaction import Transaction
 
 __all__ = ["LeaseReader", "LeaseWriter"]
@@ -34,19 +35,15 @@ class LeaseReader:
 
     def list(self, account_id: AccountId, paging: Paging) -> tuple[list[Lease], int]:
         """One page, and the number of all."""
-        self._check_account(account_id)
+        account_row(self._session, account_id)
         query = select(LeaseRow).where(LeaseRow.account_id == account_id)
         by_default = (LeaseRow.created_on, LeaseRow.id)
         return one_page(self._session, query, paging, _ORDERS, by_default, _lease)
 
-    def _check_account(self, account_id: AccountId) -> None:
-        if self._session.get(AccountRow, account_id) is None:
-            raise NotFound("There is no such account.")
-
     def _row(self, account_id: AccountId, lease_id: LeaseId) -> LeaseRow:
         row = self._session.get(LeaseRow, lease_id)
         if row is None or row.account_id != account_id:
-            raise NotFound("There is no such leased IP in this account.")
+            raise not_found("leased IP", lease_id, "in this account")
         return row
 
 
@@ -59,7 +56,7 @@ class LeaseWriter(LeaseReader):
 
     def create(self, account_id: AccountId, ip: IPAddress) -> Lease:
         """Lends `ip` to the account; whoever has it already keeps it."""
-        self._check_account(account_id)
+        account_row(self._session, account_id)
         holder = self._session.scalar(select(LeaseRow).where(LeaseRow.ip == ip))
         if holder is not None:
             whom = "this account" if holder.account_id == account_id else "another account"

@@ -16,8 +16,8 @@ from egressway.model.paging import Paging
 from egressway.model.pool import Pool, PoolChange, PoolDraft, PoolSource
 from egressway.store.changes import ChangeKind
 from egressway.store.lists import one_page
+from egressway.store.rows import account_row, not_found
 from egressway.store.schema import (
-    AccountRow,
     LeaseRow,
     PoolGrantRow,
     PoolIpRow,
@@ -53,7 +53,7 @@ class PoolReader:
 
     def list(self, account_id: AccountId, paging: Paging) -> tuple[list[Pool], int]:
         """One page, and the number of all."""
-        self._check_account(account_id)
+        account_row(self._session, account_id)
         query = select(PoolRow).where(PoolRow.account_id == account_id)
         by_default = (PoolRow.created_on, PoolRow.id)
         rows, total = one_page(self._session, query, paging, _ORDERS, by_default, _itself)
@@ -68,20 +68,16 @@ class PoolReader:
             .order_by(PoolGrantRow.created_on, PoolGrantRow.account_id)
         ).all()
 
-    def _check_account(self, account_id: AccountId) -> None:
-        if self._session.get(AccountRow, account_id) is None:
-            raise NotFound("There is no such account.")
-
     def _any_row(self, pool_id: PoolId) -> PoolRow:
         row = self._session.get(PoolRow, pool_id)
         if row is None:
-            raise NotFound("There is no such pool.")
+            raise not_found("pool", pool_id)
         return row
 
     def _row(self, account_id: AccountId, pool_id: PoolId) -> PoolRow:
         row = self._session.get(PoolRow, pool_id)
         if row is None or row.account_id != account_id:
-            raise NotFound("There is no such pool in this account.")
+            raise not_found("pool", pool_id, "in this account")
         return row
 
     def _pool(self, row: PoolRow) -> Pool:
@@ -97,7 +93,7 @@ class PoolWriter(PoolReader):
 
     def create(self, account_id: AccountId, draft: PoolDraft) -> Pool:
         """A new pool of addresses that are the account's and in no other pool."""
-        self._check_account(account_id)
+        account_row(self._session, account_id)
         now = self._transaction.now
         row = PoolRow(
             id=PoolId(new_id()),
@@ -146,7 +142,7 @@ class PoolWriter(PoolReader):
     def grant(self, pool_id: PoolId, account_id: AccountId) -> None:
         """Lets zones of another account use the pool; saying it again changes nothing."""
         pool = self._any_row(pool_id)
-        self._check_account(account_id)
+        account_row(self._session, account_id)
         if pool.account_id == account_id:
             raise Invalid("The pool already belongs to this account.", pointer="/account_id")
         if self._session.get(PoolGrantRow, (pool_id, account_id)) is not None:

@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 
 from egressway.model.account import AccountType
 from egressway.model.address import OriginNetworks
-from egressway.model.errors import Conflict, EgresswayError, Invalid, NotFound
+from egressway.model.errors import Conflict, EgresswayError, Invalid
 from egressway.model.hostname import Hostname, wildcard_over
 from egressway.model.ids import RecordId, ZoneId, new_id
 from egressway.model.origin import OriginDetails
@@ -27,6 +27,7 @@ from egressway.model.record import (
 )
 from egressway.store.changes import ChangeKind
 from egressway.store.lists import combine, one_page, text_condition
+from egressway.store.rows import not_found, zone_row
 from egressway.store.schema import HostRow, RecordRow, ZoneRow
 from egressway.store.transaction import Transaction
 
@@ -54,7 +55,7 @@ class RecordReader:
 
     def get(self, zone_id: ZoneId, record_id: RecordId) -> Record:
         """One record of the zone, or NotFound."""
-        return _record(self._row(zone_id, record_id), self._zone(zone_id).name)
+        return _record(self._row(zone_id, record_id), zone_row(self._session, zone_id).name)
 
     def list(
         self,
@@ -63,7 +64,7 @@ class RecordReader:
         where: RecordFilter = _EVERYTHING,
     ) -> tuple[list[Record], int]:
         """One page of the zone's records, and the number of all."""
-        zone_name = self._zone(zone_id).name
+        zone_name = zone_row(self._session, zone_id).name
         query = select(RecordRow).where(
             RecordRow.zone_id == zone_id, combine(_conditions(where), match_any=where.match_any)
         )
@@ -79,16 +80,10 @@ class RecordReader:
             lambda row: _record(row, zone_name),
         )
 
-    def _zone(self, zone_id: ZoneId) -> ZoneRow:
-        row = self._session.get(ZoneRow, zone_id)
-        if row is None:
-            raise NotFound("There is no such zone.")
-        return row
-
     def _row(self, zone_id: ZoneId, record_id: RecordId) -> RecordRow:
         row = self._session.get(RecordRow, record_id)
         if row is None or row.zone_id != zone_id:
-            raise NotFound("There is no such record in this zone.")
+            raise not_found("record", record_id, "in this zone")
         return row
 
 
@@ -102,7 +97,7 @@ class RecordWriter(RecordReader):
 
     def create(self, zone_id: ZoneId, draft: RecordDraft) -> Record:
         """A new record."""
-        zone = self._zone(zone_id)
+        zone = zone_row(self._session, zone_id)
         now = self._transaction.now
         row = RecordRow(id=RecordId(new_id()), zone_id=zone_id, created_on=now)
         self._fill(row, self._checked(zone, draft, row.id))
@@ -111,7 +106,7 @@ class RecordWriter(RecordReader):
 
     def replace(self, zone_id: ZoneId, record_id: RecordId, draft: RecordDraft) -> Record:
         """Puts a whole record in place of another."""
-        zone = self._zone(zone_id)
+        zone = zone_row(self._session, zone_id)
         row = self._row(zone_id, record_id)
         was = row.proxied_name
         self._fill(row, self._checked(zone, draft, record_id))
@@ -125,7 +120,7 @@ class RecordWriter(RecordReader):
 
     def delete(self, zone_id: ZoneId, record_id: RecordId) -> Record:
         """Removes a record; answers what it was."""
-        zone = self._zone(zone_id)
+        zone = zone_row(self._session, zone_id)
         row = self._row(zone_id, record_id)
         record, was = _record(row, zone.name), row.proxied_name
         self._session.delete(row)

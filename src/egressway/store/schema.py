@@ -9,7 +9,7 @@
        `---< token
     change                                        the journal; its counter is the revision
 
-The first migration writes the same tables out; a test compares it with this module.
+The migrations lead to the same tables; a test compares them with this module.
 """
 
 from __future__ import annotations
@@ -140,6 +140,7 @@ class TokenRow(Base):
     expires_on: Mapped[datetime | None]
     issued_on: Mapped[datetime]
     modified_on: Mapped[datetime]
+    last_used_on: Mapped[datetime | None]
 
 
 class ZoneRow(Base):

@@ -14,7 +14,7 @@ from typing import Final
 from sqlalchemy import exists, select
 from sqlalchemy.orm import Session
 
-from egressway.model.errors import Forbidden, Invalid, NotFound
+from egressway.model.errors import Forbidden, Invalid
 from egressway.model.ids import AccountId, PoolId, ZoneId
 from egressway.model.setting import (
     AegisChange,
@@ -27,6 +27,7 @@ from egressway.model.setting import (
     default_value,
 )
 from egressway.store.changes import ChangeKind
+from egressway.store.rows import zone_row
 from egressway.store.schema import (
     LeaseRow,
     PoolGrantRow,
@@ -51,7 +52,7 @@ class SettingReader:
 
     def get(self, zone_id: ZoneId, setting_id: SettingId) -> Setting:
         """One setting of a zone, stored or by default."""
-        zone = self._zone(zone_id)
+        zone = zone_row(self._session, zone_id)
         if setting_id is SettingId.AEGIS:
             return self._aegis(zone)
         row = self._session.get(ZoneSettingRow, (zone_id, setting_id.value))
@@ -77,12 +78,6 @@ class SettingReader:
             SettingId.AEGIS, value, modified_on, editable=self.is_entitled(zone.account_id)
         )
 
-    def _zone(self, zone_id: ZoneId) -> ZoneRow:
-        row = self._session.get(ZoneRow, zone_id)
-        if row is None:
-            raise NotFound("There is no such zone.")
-        return row
-
 
 class SettingWriter(SettingReader):
     """Changes settings."""
@@ -93,7 +88,7 @@ class SettingWriter(SettingReader):
 
     def put(self, zone_id: ZoneId, setting_id: SettingId, change: SettingChange) -> Setting:
         """Sets one setting; what it answers is what is stored."""
-        zone = self._zone(zone_id)
+        zone = zone_row(self._session, zone_id)
         if isinstance(change, AegisChange):
             self._put_aegis(zone, change)
         else:
@@ -111,13 +106,15 @@ class SettingWriter(SettingReader):
         row.modified_on = self._transaction.now
 
     def _put_aegis(self, zone: ZoneRow, change: AegisChange) -> None:
-        if not self.is_entitled(zone.account_id):
+        row = self._session.get(ZoneAegisRow, zone.id)
+        stored = _aegis_of(row)[0]
+        if not (self.is_entitled(zone.account_id) or _only_leaves(stored, change)):
             raise Forbidden(
-                "The zone's account holds no leased IP, and no pool was granted to it.",
+                "The zone's account holds no leased IP, and no pool was granted to it. "
+                "Ask the operator for an address.",
                 pointer="/value",
             )
-        row = self._session.get(ZoneAegisRow, zone.id)
-        value = change.on(_aegis_of(row)[0])
+        value = change.on(stored)
         if value.pool_id is not None:
             self._check_pool(zone, value.pool_id)
         if row is None:
@@ -129,11 +126,20 @@ class SettingWriter(SettingReader):
     def _check_pool(self, zone: ZoneRow, pool_id: PoolId) -> None:
         pool = self._session.get(PoolRow, pool_id)
         if pool is None:
-            raise Invalid("There is no such pool.", pointer=_POOL, code=_INVALID_VALUE)
+            raise Invalid(f"There is no pool `{pool_id}`.", pointer=_POOL, code=_INVALID_VALUE)
         if pool.account_id == zone.account_id:
             return
         if self._session.get(PoolGrantRow, (pool_id, zone.account_id)) is None:
-            raise Forbidden("The pool is not granted to the zone's account.", pointer=_POOL)
+            raise Forbidden(
+                f"The pool `{pool_id}` is another account's and not granted to the zone's account. "
+                "Ask the operator for a grant.",
+                pointer=_POOL,
+            )
+
+
+def _only_leaves(stored: AegisValue, change: AegisChange) -> bool:
+    """The last address can go while a zone still has the emptied pool: it fails closed until then."""
+    return stored.enabled and change == AegisChange(enabled=False)
 
 
 def _aegis_of(row: ZoneAegisRow | None) -> tuple[AegisValue, datetime | None]:

@@ -5,13 +5,14 @@ from __future__ import annotations
 import hashlib
 import hmac
 import secrets
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Final
 
-from sqlalchemy import select
+from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from egressway.model.errors import Invalid, NotFound
+from egressway.model.errors import Conflict, Invalid, NotFound
 from egressway.model.ids import AccountId, TokenId, ZoneId, new_id
 from egressway.model.paging import Paging
 from egressway.model.token import (
@@ -24,13 +25,16 @@ from egressway.model.token import (
 )
 from egressway.store.changes import ChangeKind
 from egressway.store.lists import one_page
-from egressway.store.schema import AccountRow, TokenRow, ZoneRow
+from egressway.store.rows import account_row, not_found
+from egressway.store.schema import TokenRow, ZoneRow
 from egressway.store.transaction import Transaction
 
 __all__ = ["TokenReader", "TokenWriter"]
 
 _VALUE_BYTES: Final = 32
 _LONGEST_VALUE: Final = 256
+_MOST_WITHOUT_ACCOUNT: Final = 50
+_MOST_OF_ACCOUNT: Final = 500
 _ORDERS: Final = {"name": TokenRow.name, "issued_on": TokenRow.issued_on}
 
 
@@ -80,13 +84,13 @@ class TokenReader:
         return one_page(self._session, query, paging, _ORDERS, by_default, self._token)
 
     def _check_account(self, account_id: AccountId | None) -> None:
-        if account_id is not None and self._session.get(AccountRow, account_id) is None:
-            raise NotFound("There is no such account.")
+        if account_id is not None:
+            account_row(self._session, account_id)
 
     def _row(self, account_id: AccountId | None, token_id: TokenId) -> TokenRow:
         row = self._session.get(TokenRow, token_id)
         if row is None or row.account_id != account_id or row.is_operator:
-            raise NotFound("There is no such token.")
+            raise not_found("token", token_id)
         return row
 
     def _token(self, row: TokenRow) -> Token:
@@ -103,6 +107,7 @@ class TokenReader:
             expires_on=row.expires_on,
             issued_on=row.issued_on,
             modified_on=row.modified_on,
+            last_used_on=row.last_used_on,
             is_operator=row.is_operator,
         )
 
@@ -124,6 +129,7 @@ class TokenWriter(TokenReader):
     def create(self, account_id: AccountId | None, draft: TokenDraft) -> tuple[Token, str]:
         """A new token of an account, or of a user with None; and its value, never shown again."""
         self._check_account(account_id)
+        self._check_quota(account_id)
         self._check_resources(account_id, draft)
         value = _new_value()
         row = TokenRow(
@@ -153,6 +159,13 @@ class TokenWriter(TokenReader):
         self._session.delete(self._row(account_id, token_id))
         self._session.flush()
         self._transaction.journal.touched(ChangeKind.TOKEN, token_id)
+
+    def note_use(self, used: Mapping[TokenId, datetime]) -> None:
+        """Remembers when tokens were used last; no change that anybody must look at again."""
+        for token_id, moment in used.items():
+            row = self._session.get(TokenRow, token_id)
+            if row is not None:  # else it was deleted since
+                row.last_used_on = moment
 
     def ensure_operator_token(self) -> str | None:
         """Makes the operator's token if there is none; its value then, else None.
@@ -196,6 +209,18 @@ class TokenWriter(TokenReader):
         row.modified_on = self._transaction.now
         self._finish(row)
         return value
+
+    def _check_quota(self, account_id: AccountId | None) -> None:
+        most = _MOST_WITHOUT_ACCOUNT if account_id is None else _MOST_OF_ACCOUNT
+        issued = select(func.count()).where(
+            TokenRow.account_id == account_id, ~TokenRow.is_operator
+        )
+        if (self._session.scalar(issued) or 0) >= most:
+            whose = "no account" if account_id is None else "this account"
+            raise Conflict(
+                f"There are {most} tokens of {whose} already, the most there may be; delete one "
+                "that is not used any more."
+            )
 
     def _check_resources(self, account_id: AccountId | None, draft: TokenDraft) -> None:
         """A token of an account names nothing outside it, so its reach can be read off."""

@@ -7,7 +7,7 @@ from typing import Final
 from sqlalchemy import ColumnElement, select
 from sqlalchemy.orm import Session, contains_eager
 
-from egressway.model.errors import Conflict, Invalid, NotFound
+from egressway.model.errors import Conflict, Invalid
 from egressway.model.hostname import Hostname
 from egressway.model.ids import ZoneId, new_id
 from egressway.model.paging import Paging
@@ -16,6 +16,7 @@ from egressway.model.token import Principal
 from egressway.model.zone import Zone, ZoneChange, ZoneDraft, ZoneFilter, ZoneStatus
 from egressway.store.changes import ChangeKind
 from egressway.store.lists import combine, one_page, text_condition
+from egressway.store.rows import not_found, zone_row
 from egressway.store.schema import AccountRow, ZoneRow
 from egressway.store.transaction import Transaction
 from egressway.store.visibility import visible
@@ -65,10 +66,7 @@ class ZoneReader:
         return one_page(self._session, query, paging, _ORDERS, by_default, _zone)
 
     def _row(self, zone_id: ZoneId) -> ZoneRow:
-        row = self._session.get(ZoneRow, zone_id)
-        if row is None:
-            raise NotFound("There is no such zone.")
-        return row
+        return zone_row(self._session, zone_id)
 
 
 class ZoneWriter(ZoneReader):
@@ -82,7 +80,8 @@ class ZoneWriter(ZoneReader):
         """A new zone, active at once; its name must not exist in any account."""
         account = self._session.get(AccountRow, draft.account_id)
         if account is None:
-            raise Invalid("There is no such account.", pointer="/account/id")
+            missing = not_found("account", draft.account_id)
+            raise Invalid(missing.text, pointer="/account/id")
         if self._session.scalar(select(ZoneRow.id).where(ZoneRow.name == draft.name)):
             raise Conflict(
                 f"The zone {draft.name} already exists.", pointer="/name", code=_NAME_TAKEN

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from ipaddress import ip_address
+from ipaddress import IPv4Network, IPv6Network, ip_address
+from pathlib import Path
 
 import httpx
 import pytest
 
 from egressway.api.operate import NodeListener, NodeStatus, NotReady, UnbindableAddress
+from egressway.api.settings import ApiSettings
 from egressway.model.usage import UsageRow
-from tests.unit.api.world import World, check_failure
+from tests.unit.api.world import World, check_failure, running
 
 
 def test_leased_ip_is_lent_listed_and_taken_back(world: World) -> None:
@@ -41,6 +43,20 @@ def test_pool_is_formed_changed_and_dissolved(world: World) -> None:
     assert world.call("GET", path) == [changed]
     assert world.call("DELETE", f"{path}/{made['id']}") == {"id": made["id"]}
     assert world.call("GET", path) == []
+
+
+def test_shared_address_that_becomes_dedicated_is_no_longer_published(tmp_path: Path) -> None:
+    shared = ApiSettings(
+        shared_ipv4_cidrs=(IPv4Network("192.0.2.1"), IPv4Network("192.0.2.2")),
+        shared_ipv6_cidrs=(IPv6Network("2001:db8::1"),),
+    )
+    with running(tmp_path, shared) as world:
+        before = httpx.get(f"{world.base}/ips").json()["result"]
+        world.pool(world.account(), "192.0.2.1", "2001:db8::1")
+        after = httpx.get(f"{world.base}/ips").json()["result"]
+    assert before["ipv4_cidrs"] == ["192.0.2.1/32", "192.0.2.2/32"]
+    assert (after["ipv4_cidrs"], after["ipv6_cidrs"]) == (["192.0.2.2/32"], [])
+    assert after["etag"] != before["etag"]
 
 
 def test_accounts_own_token_forms_pools_but_does_not_lend(world: World) -> None:

@@ -72,15 +72,15 @@ class Shell:
             raise result.exception
         return result.exit_code, result.stdout, result.stderr
 
-    def says(self, *words: str) -> str:
+    def says(self, *words: str, token: str | None = None) -> str:
         """What a command that succeeds prints."""
-        code, stdout, stderr = self.tries(*words)
+        code, stdout, stderr = self.tries(*words, token=token)
         assert code == 0, stderr
         return stdout
 
-    def tells(self, *words: str) -> Any:
+    def tells(self, *words: str, token: str | None = None) -> Any:
         """The same, as a program reads it."""
-        return json.loads(self.says(*words, "--json"))
+        return json.loads(self.says(*words, "--json", token=token))
 
     def is_refused(self, *words: str, token: str | None = None) -> str:
         """Why a command fails."""
@@ -262,6 +262,24 @@ def test_a_token_does_what_it_was_made_for_and_nothing_after_it_is_rolled_or_del
     assert shell.tries("zone", "list", token=rolled)[0] == 0
     shell.says("token", "delete", "ci", "--yes")
     shell.is_refused("zone", "list", token=rolled)
+
+
+def test_an_account_keeps_tokens_of_its_own_without_the_operator(shell: Shell) -> None:
+    account = shell.tells("account", "create", "Example")["id"]
+    every = [group["name"] for group in shell.tells("token", "permissions")]
+    allowed = [word for name in every for word in ("--allow", name)]
+    admin = shell.tells("token", "create", "admin", *allowed, "--owner", "Example")["value"]
+    assert shell.tells("token", "list") == []
+
+    own = ("--owner", account)
+    made = shell.tells("token", "create", "ci", "--allow", "API Tokens Write", *own, token=admin)
+    assert shell.tells("token", "show", "ci", *own, token=made["value"])["id"] == made["id"]
+    rolled = shell.tells("token", "roll", "ci", "--yes", *own, token=admin)["value"]
+    shell.is_refused("token", "list", *own, token=made["value"])
+    assert len(shell.tells("token", "list", *own, token=rolled)) == 2
+    shell.says("token", "delete", "ci", "--yes", *own, token=admin)
+    assert [each["name"] for each in shell.tells("token", "list", *own, token=admin)] == ["admin"]
+    shell.is_refused("token", "list", token=admin)
 
 
 def test_status_tells_readiness_and_its_reasons(shell: Shell) -> None:

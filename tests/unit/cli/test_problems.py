@@ -199,3 +199,14 @@ def test_a_token_that_may_not_see_accounts_names_one_by_its_id(
     assert "192.0.2.1" in cli.run("lease", "list", "--account", EXAMPLE).stdout
     api.on("GET", "/accounts", failure(403, FAULT))
     assert "192.0.2.1" in cli.run("lease", "list", "--account", EXAMPLE).stdout
+
+
+@pytest.mark.parametrize("line", ["lease list", "pool list --json", "usage", "lease add 192.0.2.9"])
+def test_a_token_that_sees_no_account_is_not_told_that_there_is_nothing(
+    line: str, api: ScriptedApi, cli: CommandLine
+) -> None:
+    api.paged("/accounts", [])
+    outcome = cli.run(*shlex.split(line))
+    assert (outcome.code, outcome.stdout, outcome.sent) == (1, "", [])
+    assert "may not list them" in outcome.stderr
+    assert "`--account`" in outcome.stderr

@@ -210,3 +210,13 @@ def test_a_request_id_is_told_once(api: ScriptedApi, client: Client) -> None:
     with pytest.raises(ServerFailedError) as raised:
         client.accounts.delete("1")
     assert str(raised.value).count("r-1") == 1
+
+
+def test_the_shared_ranges_are_asked_for_without_a_token(api: ScriptedApi) -> None:
+    api.on("GET", "/ips", success({"ipv4_cidrs": ["198.51.100.0/28"]}))
+    with (
+        Client(Transport(Access(api.url))) as bare,
+        Client(Transport(Access(api.url, TOKEN))) as own,
+    ):
+        assert bare.measurements.shared_ranges() == own.measurements.shared_ranges()
+    assert not any("Authorization" in sent.headers for sent in api.received)

@@ -9,6 +9,7 @@ import pytest
 from egressway.data_plane.fake import FakeDataPlane
 from egressway.distribution.push import Distributor
 from egressway.distribution.server import ServerSettings
+from egressway.model.pool import PoolChange
 from egressway.node.apply import Applier
 from egressway.wire.acknowledgement import Acknowledgement
 from egressway.wire.snapshot import Snapshot
@@ -74,6 +75,19 @@ def test_without_a_change_nothing_is_sent(node, distributor):
     distributor.push_once()
     assert distributor.push_once()
     assert len(node.sent) == 1
+
+
+def test_pools_are_compiled_anew_only_when_one_is_touched(installation, node, distributor):
+    pool_id = installation.pool("127.77.0.1")
+    distributor.push_once()
+    installation.zone("example.com")
+    distributor.push_once()
+    with installation.write() as write:
+        write.pools.patch(installation.account_id, pool_id, PoolChange(ips=()))
+    distributor.push_once()
+    whole, difference, changed = node.sent
+    assert difference.pools is whole.pools
+    assert [pool.addresses for pool in changed.pools if pool.id == pool_id] == [()]
 
 
 def test_node_that_lost_its_state_gets_the_whole_at_once(installation, node, distributor):

@@ -60,6 +60,12 @@ def test_spellings_of_one_address_are_one_address() -> None:
         "ff02::1",
         "::ffff:127.0.0.1",
         "::ffff:192.0.2.1",
+        "::127.0.0.1",
+        "64:ff9b::127.0.0.1",
+        "64:ff9b:1::a9fe:a9fe",
+        "2001:0:4136:e378:8000:63bf:3fff:fdd2",
+        "2002:7f00:1::1",
+        "fec0::1",
     ],
 )
 def test_the_inside_of_the_fleet_is_no_origin(inside: str) -> None:
@@ -74,8 +80,11 @@ def test_the_internet_is(outside: str) -> None:
 
 
 def test_the_operator_can_allow_a_network() -> None:
-    networks = OriginNetworks(allowed=(ip_network("127.0.0.0/8"),))
+    networks = OriginNetworks(allowed=(ip_network("127.0.0.0/8"), ip_network("::1/128")))
     networks.check(ip_address("127.0.0.5"), "/content")
+    networks.check(ip_address("::1"), "/content")
+    with pytest.raises(Invalid):
+        networks.check(ip_address("::ffff:127.0.0.5"), "/content")
     with pytest.raises(Invalid):
         networks.check(ip_address("10.0.0.1"), "/content")
 

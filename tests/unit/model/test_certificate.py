@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from ssl import DER_cert_to_PEM_cert, PEM_cert_to_DER_cert
 from typing import Any
 
 import pytest
@@ -127,7 +128,7 @@ def test_what_is_no_usable_certificate_is_refused(key: Any) -> None:
     broken = "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n"
     nameless = certificate(key)
     expired = certificate(key, "a.example", begin=NOW - timedelta(2), end=NOW - timedelta(1))
-    later = NOW + timedelta(days=400)
+    later = NOW + timedelta(hours=1)
     early = certificate(key, "a.example", begin=later, end=later + timedelta(1))
     too_long = certificate(key, "a.example") * 300
     too_many = certificate(key, "a.example") * 11
@@ -135,6 +136,24 @@ def test_what_is_no_usable_certificate_is_refused(key: Any) -> None:
         with pytest.raises(Invalid) as caught:
             parse(bad, pem(key))
         assert caught.value.pointer == "/certificate"
+
+
+@pytest.mark.parametrize(
+    ("part", "instead"),
+    [
+        ("06082a8648ce3d040302", "06082a8648ce3d04030f"),
+        ("0c046c656166", "0c04ffff6166"),
+        ("a003020102", "a003020109"),
+    ],
+    ids=["unknown signature", "broken issuer", "unknown version"],
+)
+def test_a_certificate_with_a_broken_part_is_refused(key: Any, part: str, instead: str) -> None:
+    whole = PEM_cert_to_DER_cert(certificate(key, "a.example"))
+    broken = whole.replace(bytes.fromhex(part), bytes.fromhex(instead))
+    assert broken != whole
+    with pytest.raises(Invalid) as caught:
+        parse(DER_cert_to_PEM_cert(broken), pem(key))
+    assert caught.value.pointer == "/certificate"
 
 
 def test_only_names_within_the_zone_are_served(key: Any) -> None:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import socket
+import sqlite3
 import threading
 from contextlib import closing
+from dataclasses import replace
 from ipaddress import ip_address
 
 import httpx
@@ -73,6 +75,43 @@ def test_taken_api_port_fails_before_anything_else_is_started(configuration):
         with pytest.raises(StartError, match=f"port {port}"):
             AllInOne(busy, make).start()
     assert made == []
+
+
+def test_locked_store_is_a_failed_start_and_leaves_nothing_behind(configuration):
+    first = AllInOne(configuration, lambda _: FakeDataPlane())
+    first.start()
+    first.stop()
+    made: list[Configuration] = []
+    with closing(
+        sqlite3.connect(configuration.data / "store.sqlite", isolation_level=None)
+    ) as held:
+        held.execute("BEGIN IMMEDIATE")
+        with pytest.raises(StartError, match="locked by another process"):
+            AllInOne(configuration, made.append).start()
+    assert made == []
+    assert our_threads() == set()
+
+
+def test_operator_token_that_cannot_be_written_is_a_failed_start(configuration):
+    (configuration.data / "admin-token").mkdir(parents=True)
+    with pytest.raises(StartError, match=r"admin-token` cannot be written.*`--data`"):
+        AllInOne(configuration, lambda _: FakeDataPlane()).start()
+    assert our_threads() == set()
+
+
+def test_trust_roots_that_cannot_be_read_fail_before_a_data_plane_is_made(configuration):
+    egress = replace(configuration.egress, trust_roots="/absent.pem")
+    made: list[Configuration] = []
+    with pytest.raises(StartError, match="trust_roots"):
+        AllInOne(replace(configuration, egress=egress), made.append).start()
+    assert made == []
+
+
+def test_what_no_zone_is_to_blame_for_fails_the_start(configuration):
+    ingress = Ingress(http_port=18_080, https_port=18_080)
+    with pytest.raises(StartError, match=r"nothing can be served: .*18080 is given twice"):
+        AllInOne(replace(configuration, ingress=ingress), lambda _: FakeDataPlane()).start()
+    assert our_threads() == set()
 
 
 def test_unbindable_address_does_not_stop_the_start_but_is_not_ready(configuration):

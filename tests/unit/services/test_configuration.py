@@ -128,6 +128,16 @@ BAD = {
         "`egress.shared_ips`",
         "a list of different IP addresses",
     ),
+    "shared address that nothing can be sent from": (
+        '[egress]\nshared_ips = ["0.0.0.0"]',
+        "`egress.shared_ips` holds `0.0.0.0`",
+        "an address of this machine",
+    ),
+    "one port for two listeners": (
+        "[ingress]\nhttp_port = 80\nhttps_port = 80",
+        "`ingress.http_port` and `ingress.https_port` name the port `80`",
+        "its own",
+    ),
     "no shared address": ("[egress]\nshared_ips = []", "`egress.shared_ips`", "at least one"),
     "slice backwards": (
         "[egress]\nfirst_port = 40000\nlast_port = 30000",

@@ -8,7 +8,7 @@ import threading
 from pathlib import Path
 
 import pytest
-from sqlalchemy import create_engine, inspect
+from sqlalchemy import create_engine, inspect, text
 
 from egressway.model.errors import StoreTooNew, StoreUnavailable
 from egressway.store import Store
@@ -124,6 +124,12 @@ def test_other_urls_are_refused_without_repeating_secrets(url: str) -> None:
     assert "secret" not in caught.value.text
 
 
+def test_a_path_that_the_url_would_cut_short_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(StoreUnavailable, match="choose another directory"):
+        open_store(tmp_path / "what?")
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_a_database_locked_by_another_process_is_said_and_recovered_from(store: Store) -> None:
     path = store._engine.url.database
     holder = sqlite3.connect(str(path), isolation_level=None)
@@ -135,6 +141,13 @@ def test_a_database_locked_by_another_process_is_said_and_recovered_from(store: 
         assert read.accounts.list(ALL) == ([], 0)
     holder.close()
     account_of(store, "in time")
+
+
+def test_errors_of_the_database_do_not_repeat_what_was_to_be_stored(store: Store) -> None:
+    with pytest.raises(StoreUnavailable) as caught, store.read() as read:
+        read._session.execute(text("SELECT * FROM nowhere WHERE key = :key"), {"key": "secret"})
+    assert "nowhere" in str(caught.value.__cause__)
+    assert "secret" not in str(caught.value.__cause__)
 
 
 def test_many_can_open_a_new_database_at_once(tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ from sqlalchemy.exc import IntegrityError
 from egressway.model.account import Account, AccountChange, AccountType
 from egressway.model.errors import Forbidden, Invalid
 from egressway.model.ids import PoolId
+from egressway.model.pool import PoolChange
 from egressway.model.setting import AegisValue, SettingId, SslMode
 from egressway.model.zone import Zone
 from egressway.store import Store
@@ -17,6 +18,7 @@ from tests.unit.store.world import (
     aegis,
     lease_of,
     leased_pool,
+    pool_of,
     set_aegis,
     zone_of,
 )
@@ -95,6 +97,23 @@ def test_a_granted_pool_entitles_and_can_be_linked(
     set_aegis(store, foreign, enabled=True, pool_id=pool.id)
     with store.read() as read:
         assert {each.pool_id for each in read.zones_for_snapshot()} == {pool.id}
+
+
+def test_a_zone_can_leave_a_pool_after_the_last_address_of_its_account_is_gone(
+    store: Store, account: Account, zone: Zone
+) -> None:
+    lease = lease_of(store, account, "192.0.2.1")
+    pool = pool_of(store, account, "192.0.2.1")
+    set_aegis(store, zone, enabled=True, pool_id=pool.id)
+    with store.write("test") as write:
+        write.pools.patch(account.id, pool.id, PoolChange(ips=()))
+        write.leases.delete(account.id, lease.id)
+    for more in ({"enabled": True}, {"enabled": False, "pool_id": pool.id}):
+        with pytest.raises(Forbidden):
+            set_aegis(store, zone, **more)
+    assert set_aegis(store, zone, enabled=False).value == AegisValue(False, pool.id)
+    with pytest.raises(Forbidden):
+        set_aegis(store, zone, enabled=False)
 
 
 def test_an_enabled_zone_always_has_a_pool(store: Store, account: Account, zone: Zone) -> None:

@@ -10,7 +10,7 @@ import pytest
 
 from egressway.model.account import Account
 from egressway.model.clock import rfc3339
-from egressway.model.errors import Invalid, NotFound
+from egressway.model.errors import Conflict, Invalid, NotFound
 from egressway.model.ids import AccountId
 from egressway.model.permission import PERMISSION_GROUPS, Permission
 from egressway.model.token import Principal, Token, TokenDraft, TokenStatus
@@ -144,6 +144,23 @@ def test_tokens_are_listed_by_owner(store: Store, account: Account, other: Accou
         for owner in (other.id, None):
             with pytest.raises(NotFound):
                 read.tokens.get(owner, mine.id)
+
+
+@pytest.mark.parametrize(("is_owned", "most"), [(True, 500), (False, 50)])
+def test_there_are_so_many_tokens_and_not_one_more(
+    store: Store, account: Account, other: Account, is_owned: bool, most: int
+) -> None:
+    owner = account.id if is_owned else None
+    made = draft({ACCOUNT + account.id: "*"})
+    with store.write("test") as write:
+        write.tokens.ensure_operator_token()
+        tokens = [write.tokens.create(owner, made)[0] for _ in range(most)]
+    with pytest.raises(Conflict, match=f"There are {most} tokens"):
+        create(store, owner, made)
+    create(store, other.id, draft({ACCOUNT + other.id: "*"}))
+    with store.write("test") as write:
+        write.tokens.delete(owner, tokens[0].id)
+    create(store, owner, made)
 
 
 def test_the_operator_token_is_made_once_and_may_everything(store: Store, account: Account) -> None:

@@ -231,11 +231,9 @@ def _parse_priority(
     members: Mapping[str, object], at: str, by_place: int
 ) -> tuple[CertificateId, int]:
     refuse_unknown(members, ("id", "priority"), at)
-    given = members.get("priority", by_place)
-    whole = int(given) if isinstance(given, float) and given.is_integer() else given
     return (
         CertificateId(as_text(members.get("id"), f"{at}/id", limit=32)),
-        as_int(whole, f"{at}/priority", 0, _MAX_PRIORITY),
+        as_int(members.get("priority", by_place), f"{at}/priority", 0, _MAX_PRIORITY),
     )
 
 

@@ -6,7 +6,8 @@ CONFIG 1 of 5. Public, like the pool itself; dedicated addresses are never liste
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
+from ipaddress import ip_network
 from typing import Annotated, Final
 
 from litestar import get
@@ -15,7 +16,7 @@ from msgspec import Meta, Struct
 
 from egressway.api.access import PUBLIC
 from egressway.api.envelope import Answer, answer
-from egressway.api.parameters import Given
+from egressway.api.parameters import Given, GivenStore
 from egressway.api.settings import ApiSettings
 from egressway.model.address import IPNetwork
 
@@ -30,10 +31,13 @@ class SharedRanges(Struct, frozen=True):
     ipv6_cidrs: list[str]
 
 
-@get("/ips", operation_id="ips.list", tags=["ips"], opt=PUBLIC, sync_to_thread=False)
-def list_ips(settings: Given[ApiSettings]) -> Answer[SharedRanges]:
+@get("/ips", operation_id="ips.list", tags=["ips"], opt=PUBLIC, sync_to_thread=True)
+def list_ips(store: GivenStore, settings: Given[ApiSettings]) -> Answer[SharedRanges]:
     """Where requests of zones without dedicated egress leave from."""
-    v4, v6 = _texts(settings.shared_ipv4_cidrs), _texts(settings.shared_ipv6_cidrs)
+    with store.read() as read:
+        dedicated = {ip_network(ip) for pool in read.pools_for_snapshot() for ip in pool.ips}
+    v4 = _texts(settings.shared_ipv4_cidrs, dedicated)
+    v6 = _texts(settings.shared_ipv6_cidrs, dedicated)
     digest = hashlib.sha256("\n".join([*v4, *v6]).encode()).hexdigest()
     return answer(SharedRanges(etag=digest[:32], ipv4_cidrs=v4, ipv6_cidrs=v6))
 
@@ -41,5 +45,6 @@ def list_ips(settings: Given[ApiSettings]) -> Answer[SharedRanges]:
 HANDLERS: Final[list[HTTPRouteHandler]] = [list_ips]
 
 
-def _texts(networks: Sequence[IPNetwork]) -> list[str]:
-    return sorted(map(str, networks))
+def _texts(networks: Sequence[IPNetwork], dedicated: Collection[IPNetwork]) -> list[str]:
+    """An address of the shared pool that is put into another pool leaves the shared one."""
+    return sorted(str(network) for network in networks if network not in dedicated)

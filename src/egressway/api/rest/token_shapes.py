@@ -112,12 +112,16 @@ class Token(Struct, frozen=True, kw_only=True):
     expires_on: Timestamp | UnsetType = UNSET
     issued_on: Timestamp
     modified_on: Timestamp
+    last_used_on: Annotated[Timestamp, Meta(description="To the minute")] | UnsetType = UNSET
 
 
 class IssuedToken(Token, frozen=True, kw_only=True):
     """A new token with its value, which is never shown again."""
 
     value: str
+
+    def __repr__(self) -> str:
+        return f"IssuedToken(id={self.id!r}, name={self.name!r})"
 
 
 class TokenBody(Struct, frozen=True, forbid_unknown_fields=True):
@@ -167,6 +171,7 @@ def _members(token: StoredToken) -> dict[str, Any]:
         "expires_on": _optional(token.expires_on),
         "issued_on": rfc3339(token.issued_on),
         "modified_on": rfc3339(token.modified_on),
+        "last_used_on": _optional(token.last_used_on),
     }
 
 

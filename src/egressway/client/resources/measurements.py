@@ -39,7 +39,7 @@ class Measurements:
 
     def shared_ranges(self) -> SharedRanges:
         """Where zones without a pool of their own leave from."""
-        return self._transport.fetch("/ips", SharedRanges, "read the shared ranges")
+        return self._transport.fetch_public("/ips", SharedRanges, "read the shared ranges")
 
     def status(self) -> Status:
         """Readiness needs no token; the data plane's numbers need the operator's."""

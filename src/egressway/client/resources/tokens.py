@@ -9,26 +9,27 @@ from egressway.client.transport import Transport
 
 __all__ = ["Tokens"]
 
-PATH = "/user/tokens"
+USER_PATH = "/user/tokens"
 
 
 class Tokens:
-    """`/user/tokens`"""
+    """`/accounts/{owner}/tokens`, or `/user/tokens` for those without an owner: the operator's."""
 
     def __init__(self, transport: Transport) -> None:
         self._transport = transport
 
-    def list(self) -> list[Token]:
-        return self._transport.fetch_all(PATH, Token, "list the tokens")
+    def list(self, *, owner: str | None = None) -> list[Token]:
+        return self._transport.fetch_all(_path(owner), Token, "list the tokens")
 
-    def get(self, token_id: str) -> Token:
-        return self._transport.fetch(f"{PATH}/{token_id}", Token, f"read the token `{token_id}`")
+    def get(self, token_id: str, *, owner: str | None = None) -> Token:
+        path = f"{_path(owner)}/{token_id}"
+        return self._transport.fetch(path, Token, f"read the token `{token_id}`")
 
-    def find(self, reference: str) -> Token:
+    def find(self, reference: str, *, owner: str | None = None) -> Token:
         """The token of this id or name."""
         return pick(
             reference,
-            self.list(),
+            self.list(owner=owner),
             "token",
             lambda token: [token.name] if token.name else [],
             lambda token: f"`{token.name}` ({token.id})",
@@ -37,7 +38,7 @@ class Tokens:
     def permission_groups(self) -> Sequence[PermissionGroup]:
         """The rights a token can be given."""
         return self._transport.fetch(
-            f"{PATH}/permission_groups", list[PermissionGroup], "list the permission groups"
+            f"{USER_PATH}/permission_groups", list[PermissionGroup], "list the permission groups"
         )
 
     def create(
@@ -46,6 +47,7 @@ class Tokens:
         *,
         permission_group_ids: Sequence[str],
         resources: Mapping[str, str],
+        owner: str | None = None,
         expires_on: datetime | None = None,
     ) -> IssuedToken:
         body: dict[str, object] = {
@@ -60,19 +62,23 @@ class Tokens:
         }
         if expires_on is not None:
             body["expires_on"] = expires_on
-        return self._transport.send("POST", PATH, IssuedToken, f"create the token `{name}`", body)
+        return self._transport.send(
+            "POST", _path(owner), IssuedToken, f"create the token `{name}`", body
+        )
 
-    def roll(self, token_id: str) -> str:
+    def roll(self, token_id: str, *, owner: str | None = None) -> str:
         """Give the token a new secret; the old one stops working at once."""
-        return self._transport.send(
-            "PUT", f"{PATH}/{token_id}/value", str, f"roll the token `{token_id}`", {}
-        )
+        path = f"{_path(owner)}/{token_id}/value"
+        return self._transport.send("PUT", path, str, f"roll the token `{token_id}`", {})
 
-    def delete(self, token_id: str) -> Deleted:
-        return self._transport.send(
-            "DELETE", f"{PATH}/{token_id}", Deleted, f"delete the token `{token_id}`"
-        )
+    def delete(self, token_id: str, *, owner: str | None = None) -> Deleted:
+        path = f"{_path(owner)}/{token_id}"
+        return self._transport.send("DELETE", path, Deleted, f"delete the token `{token_id}`")
 
     def verify(self) -> TokenStatus:
         """What the API says of the token this client sends."""
-        return self._transport.fetch(f"{PATH}/verify", TokenStatus, "verify the token")
+        return self._transport.fetch(f"{USER_PATH}/verify", TokenStatus, "verify the token")
+
+
+def _path(owner: str | None) -> str:
+    return USER_PATH if owner is None else f"/accounts/{owner}/tokens"

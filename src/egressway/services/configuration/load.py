@@ -16,6 +16,8 @@ from typing import Any, TypeVar
 
 import msgspec
 
+from egressway.model.errors import Invalid
+from egressway.model.lease import parse_leased_address
 from egressway.services.configuration.types import (
     LIMIT_MEANINGS,
     Configuration,
@@ -120,6 +122,7 @@ class _Reader:
         self._refuse_unread_variables()
         configuration = Configuration(**read)
         self._check_egress(configuration)
+        self._check_listeners(configuration)
         return configuration
 
     def _section(self, section: type[S], name: str, table: dict[str, Any]) -> S:
@@ -214,6 +217,23 @@ class _Reader:
         elif not egress.shared_ips:
             self.problems.append(
                 "`egress.shared_ips` is `[]`: give at least one address of this machine."
+            )
+        for ip in egress.shared_ips:
+            try:
+                parse_leased_address(str(ip))
+            except Invalid as unusable:
+                self.problems.append(
+                    f"`egress.shared_ips` holds `{ip}`: {unusable.text} Give an address of this "
+                    "machine."
+                )
+
+    def _check_listeners(self, configuration: Configuration) -> None:
+        given = configuration.ingress.listeners
+        keys = "`ingress.listeners`" if given else "`ingress.http_port` and `ingress.https_port`"
+        places = [(each.address, each.port) for each in configuration.listeners if each.port]
+        for address, port in {place for place in places if places.count(place) > 1}:
+            self.problems.append(
+                f"{keys} name the port `{port}` of {address} twice: give each listener its own."
             )
 
 
