@@ -10,8 +10,8 @@ MAKEFLAGS += --no-print-directory --no-builtin-rules
 
 # Any Python from 3.11 on: make setup PYTHON=/path/to/python3.13
 PYTHON ?= python3
-# Where `make up` keeps its database, token and logs.
-DATA ?= .cache/demo
+# Where `make up` keeps its database, token and logs, if not where `egressway up` does.
+DATA ?=
 # More words for the command behind a target: make bench ARGS=--quick
 ARGS ?=
 
@@ -35,7 +35,7 @@ setup: .cache/native/release ## virtual environment, locked packages, native mod
 	@echo "ready: $(BIN)/egressway"
 
 up: setup ## the product with a demo origin; Ctrl-C stops all of it
-	@exec egressway up --demo --data "$(DATA)" $(ARGS)
+	@exec egressway up --demo $(if $(DATA),--data "$(DATA)") $(ARGS)
 
 test: setup ## Rust and Python tests that need no privileges
 	@scripts/install_test_tools test

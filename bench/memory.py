@@ -9,6 +9,7 @@ from pathlib import Path
 
 import msgspec
 
+from bench import isolation
 from bench.memory_configs import MEMORY_TARGETS, PORT, MemoryTarget
 from bench.process import ProcessError, ProcessTree
 from bench.result import ZoneMemory
@@ -34,6 +35,8 @@ def measure_memory(
     targets: Sequence[Target], place: Place, quick: bool, say: Callable[[str], None]
 ) -> list[ZoneMemory]:
     """All sizes for every proxy that is among `targets`."""
+    # Clients of the request cases may have left a socket on our port.
+    isolation.renew_network()
     names = {target.name.removesuffix("-log") for target in targets}
     found = []
     for target in MEMORY_TARGETS:

@@ -16,6 +16,7 @@ from typing import Self
 
 TICKS_PER_SECOND = os.sysconf("SC_CLK_TCK")
 _LAST_WORDS = 400
+_ROOT = Path(__file__).resolve().parents[1]
 _LISTEN = "0A"
 """State of a socket in `/proc/net/tcp`."""
 
@@ -105,7 +106,10 @@ class ProcessTree:
             raise ProcessError(f"`{self.name}` ended with status {status}: {self._last_words()}")
 
     def _last_words(self) -> str:
-        text = self._log.read_text(errors="replace").replace(f"{self._log.parent}/", "")
+        text = self._log.read_text(errors="replace")
+        # Results are kept: they name no path of the machine they were made on.
+        for folder in (self._log.parent, _ROOT):
+            text = text.replace(f"{folder}/", "")
         return " ".join(text.split())[-_LAST_WORDS:] or "nothing in its log"
 
     def cpu(self) -> CpuTime:

@@ -10,7 +10,7 @@ use parking_lot::Mutex;
 use socket2::{Domain, Protocol, Socket, Type};
 use std::collections::HashMap;
 use std::io;
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::task::{Context, Poll};
@@ -126,12 +126,36 @@ impl Dialer {
     }
 }
 
-/// Whether this host can use `ip` at all, as a dial would.
+/// Whether this host can use `ip` at all: a dial could bind it, and answers would come back.
 ///
 /// # Errors
 /// What the kernel says.
 pub fn check_bindable(ip: IpAddr) -> io::Result<()> {
-    open(SocketAddr::new(ip, 0))?.bind(&SocketAddr::new(ip, 0).into())
+    open(SocketAddr::new(ip, 0))?.bind(&SocketAddr::new(ip, 0).into())?;
+    match ip {
+        // `bind` accepts any IPv6 address here, see `open`.
+        IpAddr::V6(ip) if !is_local(ip)? => Err(io::Error::new(
+            io::ErrorKind::AddrNotAvailable,
+            "no local route leads to it (ip -6 route add local ... dev lo)",
+        )),
+        _ => Ok(()),
+    }
+}
+
+/// A route of the kernel's table that delivers here (`RTF_LOCAL`) covers `ip`.
+fn is_local(ip: Ipv6Addr) -> io::Result<bool> {
+    const RTF_LOCAL: u32 = 0x8000_0000;
+    let table = std::fs::read_to_string("/proc/net/ipv6_route")?;
+    // Destination and its prefix length, six fields that do not matter here, flags, device; all in hexadecimal.
+    let covers = |line: &str| -> Option<bool> {
+        let mut fields = line.split_ascii_whitespace();
+        let destination = u128::from_str_radix(fields.next()?, 16).ok()?;
+        let length = u32::from_str_radix(fields.next()?, 16).ok()?;
+        let flags = u32::from_str_radix(fields.nth(6)?, 16).ok()?;
+        let mask = u128::MAX.checked_shl(128 - length).unwrap_or(0);
+        Some(flags & RTF_LOCAL != 0 && ip.to_bits() & mask == destination & mask)
+    };
+    Ok(table.lines().any(|line| covers(line).unwrap_or(false)))
 }
 
 fn open(towards: SocketAddr) -> io::Result<Socket> {
@@ -228,5 +252,22 @@ impl AsyncWrite for EgressStream {
 
     fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         self.tcp()?.poll_shutdown(cx)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_ipv6_address_that_leads_nowhere_cannot_be_used_although_it_can_be_bound() {
+        let foreign = IpAddr::from([0x2001, 0xdb8, 0, 0, 0, 0, 0, 1]);
+        open(SocketAddr::new(foreign, 0))
+            .expect("socket")
+            .bind(&SocketAddr::new(foreign, 0).into())
+            .expect("bound");
+        let error = check_bindable(foreign).expect_err("no route");
+        assert_eq!(error.kind(), io::ErrorKind::AddrNotAvailable);
+        check_bindable(IpAddr::from(Ipv6Addr::LOCALHOST)).expect("loopback");
     }
 }

@@ -12,11 +12,12 @@ use std::net::SocketAddr;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
+use std::task::{Context, Poll, Waker};
 use std::thread::JoinHandle;
 use std::time::Duration;
 use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::Notify;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
-use tokio::task::AbortHandle;
 
 /// The connection pool is swept in so many parts, one each tick.
 const SWEEP_PARTS: usize = 5;
@@ -105,7 +106,7 @@ impl Worker {
 }
 
 async fn run(around: Surroundings<WorkerService>, mut inbox: Inbox, doors: Arc<[Door]>) {
-    let mut accepting: HashMap<ListenerId, AbortHandle> = HashMap::new();
+    let mut accepting: HashMap<ListenerId, Arc<Notify>> = HashMap::new();
     let mut ticks = tokio::time::interval(TICK);
     ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     let mut tick = 0usize;
@@ -115,8 +116,9 @@ async fn run(around: Surroundings<WorkerService>, mut inbox: Inbox, doors: Arc<[
             command = inbox.recv() => match command {
                 Some(Command::Listen(id, socket, settings)) => match TcpListener::from_std(socket) {
                     Ok(socket) => {
-                        let task = tokio::spawn(accept(around.clone(), socket, settings, doors.clone()));
-                        accepting.insert(id, task.abort_handle());
+                        let closing = Arc::new(Notify::new());
+                        accepting.insert(id, closing.clone());
+                        tokio::spawn(listen(around.clone(), socket, settings, doors.clone(), closing));
                     }
                     Err(_) => { around.service.shared.panics.fetch_add(1, Relaxed); }
                 },
@@ -126,10 +128,10 @@ async fn run(around: Surroundings<WorkerService>, mut inbox: Inbox, doors: Arc<[
                     }
                 }
                 Some(Command::Close(id)) => {
-                    accepting.remove(&id).inspect(AbortHandle::abort);
+                    accepting.remove(&id).inspect(|closing| closing.notify_one());
                 }
                 Some(Command::Drain) => {
-                    accepting.drain().for_each(|(_, task)| task.abort());
+                    accepting.drain().for_each(|(_, closing)| closing.notify_one());
                     around.deadlines.drain();
                 }
                 Some(Command::Stop) | None => return,
@@ -153,28 +155,47 @@ fn sweep(shared: &Shared, part: usize) {
     }
 }
 
-async fn accept(
+/// Takes connections until `closing`; those that the kernel has completed by then are served, not reset.
+async fn listen(
     around: Surroundings<WorkerService>,
     socket: TcpListener,
     settings: Arc<ListenerSettings>,
     doors: Arc<[Door]>,
+    closing: Arc<Notify>,
 ) {
-    let (service, shared) = (&around.service, &around.service.shared);
     loop {
-        match socket.accept().await {
-            Ok((tcp, peer)) => {
-                service.counters.add_connection();
-                let server = shared.server_for_new(service.worker);
-                let open = Counted::new(&shared.connections[server]);
-                if server == service.worker {
-                    serve(&around, tcp, peer, settings.clone(), open);
-                } else if let Ok(tcp) = tcp.into_std() {
-                    // A worker that is gone takes the connection with it, as when it had accepted it.
-                    let _ = doors[server].send(Command::Serve(tcp, peer, settings.clone(), open));
-                }
-            }
+        let accepted = tokio::select! {
+            biased;
+            () = closing.notified() => break,
+            accepted = socket.accept() => accepted,
+        };
+        match accepted {
+            Ok((tcp, peer)) => place(&around, tcp, peer, &settings, &doors),
             Err(_) => tokio::time::sleep(ACCEPT_PAUSE).await,
         }
+    }
+    while let Poll::Ready(Ok((tcp, peer))) = socket.poll_accept(&mut Context::from_waker(Waker::noop())) {
+        place(&around, tcp, peer, &settings, &doors);
+    }
+}
+
+/// Serves a new connection here or on a worker that has less to do.
+fn place(
+    around: &Surroundings<WorkerService>,
+    tcp: TcpStream,
+    peer: SocketAddr,
+    settings: &Arc<ListenerSettings>,
+    doors: &[Door],
+) {
+    let (service, shared) = (&around.service, &around.service.shared);
+    service.counters.add_connection();
+    let server = shared.server_for_new(service.worker);
+    let open = Counted::new(&shared.connections[server]);
+    if server == service.worker {
+        serve(around, tcp, peer, settings.clone(), open);
+    } else if let Ok(tcp) = tcp.into_std() {
+        // A worker that is gone takes the connection with it, as when it had accepted it.
+        let _ = doors[server].send(Command::Serve(tcp, peer, settings.clone(), open));
     }
 }
 

@@ -1,6 +1,6 @@
 """Where access log lines go (MEASUREMENT 1): a file that rotates by size, a stream, or nowhere.
 
-Lines arrive complete and in order, once a second, from one thread; only that thread writes.
+Lines arrive complete and in order, from one thread; only that thread writes.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Drains the data plane every second, oftener under load, and tells it (MEASUREMENT 1).
+"""Drains the data plane four times a second, oftener under load, and tells it (MEASUREMENT 1).
 
 Lines go to the access log, counts to the metrics and, as a usage report, to whoever receives them.
 A writer that fails costs its own part only: it is logged, and the next second is tried again.
@@ -73,7 +73,7 @@ class Reporter:
         self._thread = threading.Thread(target=self._run, name="report", daemon=True)
 
     def start(self) -> None:
-        """Report every second from now on."""
+        """Report again and again from now on."""
         self._thread.start()
 
     def stop(self) -> None:
