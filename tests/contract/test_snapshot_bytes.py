@@ -17,10 +17,15 @@ from egressway.wire.capability import WIRE
 from egressway.wire.snapshot import (
     Certificate,
     EgressAddress,
+    Fleet,
     Host,
+    Link,
     Listener,
     Origin,
+    Peer,
     Pool,
+    Region,
+    Rung,
     Settings,
     Snapshot,
     Zone,
@@ -111,6 +116,44 @@ GOLDEN = {
         zones=(Zone("zone-3", "account-1", "example.org"),),
         removed_zones=("zone-1", "zone-2"),
     ),
+    "fleet": Snapshot(
+        revision=9,
+        settings=Settings(link_dial_ms=1, link_ping_ms=2, link_dead_ms=3),
+        listeners=(),
+        pools=(
+            Pool(
+                "shared",
+                (),
+                overflow=True,
+                elsewhere=(
+                    Rung("data_center", "ams", ("server-2",)),
+                    Rung("location", "ams", ("server-3",)),
+                    Rung("closest", "fra", ("server-4",)),
+                ),
+            ),
+        ),
+        shared_pool="shared",
+        zones=(
+            Zone(
+                "zone-1",
+                "account-1",
+                "example.com",
+                hosts=(Host("www.example.com", (), region="eu"),),
+            ),
+        ),
+        fleet=Fleet(
+            "server-1",
+            "ams-1",
+            "ams",
+            Link("2001:db8::1", 7443),
+            (
+                Peer("server-2", "ams-1", "ams", "192.0.2.2", 7443),
+                Peer("server-3", "ams-2", "ams", "192.0.2.3", 7443),
+                Peer("server-4", "fra-1", "fra", "2001:db8::4", 7443),
+            ),
+            (Region("eu", ("server-1", "server-4")),),
+        ),
+    ),
 }
 
 
@@ -142,6 +185,13 @@ def test_description_says_what_the_bytes_hold(name):
 def test_data_plane_reads_and_writes_the_golden_bytes(name):
     content = files(name)[0].read_bytes()
     assert _native.golden_roundtrip(content) == content
+
+
+def test_snapshot_of_the_first_layout_is_read_by_both():
+    content = (DIRECTORY / "wire-1" / "full.msgpack").read_bytes()
+    expected = msgspec.structs.replace(GOLDEN["full"], wire=1)
+    assert decode(content) == expected
+    assert decode(_native.golden_roundtrip(content)) == expected
 
 
 def test_data_plane_has_the_same_defaults():

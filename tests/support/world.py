@@ -15,7 +15,7 @@ import msgspec
 from tests.support.addresses import egress_ip, listening_port
 from tests.support.certificates import Leaf
 
-WIRE = 1
+WIRE = 2
 SHARED = "shared"
 SLICE = (10_000, 59_999)
 

@@ -1,5 +1,6 @@
 //! A pool of egress addresses as the data plane holds it: what a zone's requests may leave from, and nothing else.
 
+use crate::fleet::Elsewhere;
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
@@ -35,13 +36,42 @@ impl PoolSerial {
 pub struct EgressPool {
     pub serial: PoolSerial,
     pub id: Box<str>,
+    /// What this server owns of the pool.
     pub addresses: Box<[EgressAddress]>,
+    /// When the location is exhausted, the closest other one may take over.
+    pub overflow: bool,
+    /// Other servers that hold IPv4 addresses of the pool, nearest first.
+    pub elsewhere: Box<[Elsewhere]>,
 }
 
 impl EgressPool {
     /// A pool with a serial of its own.
     pub fn new(id: &str, addresses: Vec<EgressAddress>) -> Self {
-        EgressPool { serial: PoolSerial::next(), id: id.into(), addresses: addresses.into() }
+        EgressPool {
+            serial: PoolSerial::next(),
+            id: id.into(),
+            addresses: addresses.into(),
+            overflow: false,
+            elsewhere: Box::default(),
+        }
+    }
+
+    /// The same pool among other servers.
+    #[must_use]
+    pub fn among(self, overflow: bool, elsewhere: Vec<Elsewhere>) -> Self {
+        EgressPool { overflow, elsewhere: elsewhere.into(), ..self }
+    }
+
+    /// The same addresses, so that connections of one may be used for the other, among other servers.
+    #[must_use]
+    pub fn moved(&self, overflow: bool, elsewhere: Vec<Elsewhere>) -> Self {
+        EgressPool {
+            serial: self.serial,
+            id: self.id.clone(),
+            addresses: self.addresses.clone(),
+            overflow,
+            elsewhere: elsewhere.into(),
+        }
     }
 
     /// The same id with the same addresses: connections of one may be used for the other.

@@ -6,6 +6,7 @@ pub mod deadline;
 pub mod egress_pool;
 pub mod error;
 pub mod field;
+pub mod fleet;
 pub mod head;
 pub mod hygiene;
 pub mod side;

@@ -3,7 +3,7 @@
 //! `cargo run --release -p egressway-snapshot --example table_bench -- 100000 own|shared`
 
 use egressway_snapshot::wire::{
-    EgressAddress, Host, Origin, Pool, Scheme, Settings, Snapshot, Verify, WIRE, Zone,
+    EgressAddress, Fleet, Host, Origin, Pool, Scheme, Settings, Snapshot, Verify, WIRE, Zone,
 };
 use egressway_snapshot::{TableBuilder, encode};
 use std::hint::black_box;
@@ -13,7 +13,7 @@ use std::time::Instant;
 fn pool(i: u32) -> Pool {
     let ip = IpAddr::V4(Ipv4Addr::from_bits(0x0a00_0000 + i));
     let address = EgressAddress { ip, slices: vec![(1024, 65535)], cap: 40_000, draining: false };
-    Pool { id: format!("pool-{i:032x}"), addresses: vec![address] }
+    Pool { id: format!("pool-{i:032x}"), addresses: vec![address], overflow: false, elsewhere: Vec::new() }
 }
 
 fn zone(i: u32, has_pool: bool) -> Zone {
@@ -33,7 +33,7 @@ fn zone(i: u32, has_pool: bool) -> Zone {
         name: format!("zone-{i}.example.com"),
         pool: has_pool.then(|| format!("pool-{i:032x}")),
         tls_to_clients: true,
-        hosts: vec![Host { name: format!("www.zone-{i}.example.com"), origins: vec![origin] }],
+        hosts: vec![Host { name: format!("www.zone-{i}.example.com"), origins: vec![origin], region: None }],
         certificates: Vec::new(),
     }
 }
@@ -52,6 +52,7 @@ fn main() {
         shared_pool: format!("pool-{:032x}", 0),
         zones: (0..count).map(|i| zone(i, has_pool)).collect(),
         removed_zones: Vec::new(),
+        fleet: Fleet::default(),
     };
     let bytes = encode(&whole).expect("encodes");
     whole.revision = 2;

@@ -1,6 +1,7 @@
 //! Snapshots in, tables out: the state that outlives a table, and the order in which one is built.
 
 use crate::codec::decode;
+use crate::fleet::{self, FleetEntry, ServerInterner};
 use crate::networks::{Networks, parse_list};
 use crate::pools::{self, NextPools, Pools, SliceInterner};
 use crate::raw::value_in_map;
@@ -23,6 +24,7 @@ pub struct TableBuilder {
     pool_bytes: Box<[u8]>,
     accounts: AccountInterner,
     slices: SliceInterner,
+    servers: ServerInterner,
 }
 
 impl TableBuilder {
@@ -53,14 +55,21 @@ impl TableBuilder {
         let next = if has_same_pools {
             NextPools::unchanged(&base.pools, base.pool_bytes)
         } else {
-            pools::build(&base.pools, &snapshot.pools, &mut self.slices)?
+            pools::build(&base.pools, &snapshot.pools, &mut self.slices, &mut self.servers)?
         };
+        let around = Arc::new(fleet::read(&snapshot.fleet, &mut self.servers)?);
+        let around = if *base.fleet == *around { base.fleet.clone() } else { around };
+        let has_moved = !Arc::ptr_eq(&base.fleet, &around);
+        if has_moved || !has_same_pools {
+            next.pools.iter().try_for_each(|pool| fleet::check_elsewhere(pool, &around))?;
+        }
         let shared_pool = shared_pool(&next.pools, &snapshot.shared_pool)?;
         let mut draft = if is_difference { Draft::continuing(&base) } else { Draft::default() };
         self.change_zones(&mut draft, &base, &next, snapshot.zones, &snapshot.removed_zones)?;
-        if is_difference && !next.gone.is_empty() {
+        if is_difference && !next.replaced.is_empty() {
             draft.follow_pools(&next)?;
         }
+        draft.check_regions(&around, is_difference && !has_moved)?;
         let settings = snapshot.settings;
         let tables = Arc::new(Tables {
             revision: snapshot.revision,
@@ -72,6 +81,7 @@ impl TableBuilder {
             pools: next.pools,
             shared_pool,
             listeners: read_listeners(&snapshot.listeners)?,
+            fleet: around,
             denied: Networks::parse("settings, denied_origins", &settings.denied_origins)?,
             allowed: Networks::parse("settings, allowed_origins", &settings.allowed_origins)?,
             trusted: Networks::parse("settings, trusted_clients", &settings.trusted_clients)?,
@@ -127,7 +137,9 @@ impl TableBuilder {
         for zone in zones {
             let before = base.zones.get(zone.id.as_bytes()).map(Arc::as_ref);
             let around = Surroundings { pools: &next.pools, accounts: &mut self.accounts, before };
-            draft.add(Arc::new(zones::read(zone, around)?))?;
+            let zone = Arc::new(zones::read(zone, around)?);
+            draft.changed.extend(zone.is_regional().then(|| zone.clone()));
+            draft.add(zone)?;
         }
         Ok(())
     }
@@ -165,6 +177,8 @@ struct Draft {
     exact: Sharded<HostSlot>,
     wildcards: Sharded<HostSlot>,
     bytes: usize,
+    /// Came with this snapshot.
+    changed: Vec<Arc<ZoneEntry>>,
 }
 
 impl Draft {
@@ -174,6 +188,7 @@ impl Draft {
             exact: base.exact.clone(),
             wildcards: base.wildcards.clone(),
             bytes: base.zone_bytes,
+            changed: Vec::new(),
         }
     }
 
@@ -204,10 +219,19 @@ impl Draft {
         Ok(())
     }
 
+    /// Hosts name regions that there are: those that came, and while the fleet is another all of them.
+    fn check_regions(&self, fleet: &FleetEntry, is_same_fleet: bool) -> Result<(), Refused> {
+        if is_same_fleet {
+            return self.changed.iter().try_for_each(|zone| fleet::check_regions(zone, fleet));
+        }
+        self.zones.iter().try_for_each(|zone| fleet::check_regions(zone, fleet))
+    }
+
     /// Zones that have not changed themselves go over to the new content of their pools.
     fn follow_pools(&mut self, next: &NextPools) -> Result<(), Refused> {
-        let left_behind =
-            |zone: &&Arc<ZoneEntry>| zone.pool.as_ref().is_some_and(|pool| next.gone.contains(&pool.serial));
+        let left_behind = |zone: &&Arc<ZoneEntry>| {
+            zone.pool.as_ref().is_some_and(|pool| next.replaced.contains(&pool.serial))
+        };
         let zones: Vec<_> = self.zones.iter().filter(left_behind).cloned().collect();
         for zone in zones {
             let Some(old) = &zone.pool else { continue };

@@ -6,6 +6,7 @@
 pub mod builder;
 pub mod certificates;
 pub mod codec;
+pub mod fleet;
 mod names;
 pub mod networks;
 mod pools;
@@ -19,6 +20,7 @@ mod zones;
 pub use builder::TableBuilder;
 pub use certificates::CertificateResolver;
 pub use codec::{decode, encode};
+pub use fleet::{FleetEntry, PeerEntry, RegionEntry};
 pub use networks::Networks;
 pub use refused::Refused;
 pub use tables::{Found, HostEntry, Listener, OriginEntry, OriginSpec, Tables, ZoneEntry};

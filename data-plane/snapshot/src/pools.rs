@@ -1,5 +1,6 @@
 //! Pools of egress addresses: checked, and carried over from one table to the next while they stay the same.
 
+use crate::fleet::{ServerInterner, read_elsewhere};
 use crate::refused::Refused;
 use crate::sharded::Sharded;
 use crate::tables::pool_bytes;
@@ -33,16 +34,16 @@ impl SliceInterner {
     }
 }
 
-/// The pools of a new table, and which of the old table's are not among them.
+/// The pools of a new table, and which of the old table's are there no more, or stand among other servers.
 pub(crate) struct NextPools {
     pub pools: Pools,
-    pub gone: Set<PoolSerial>,
+    pub replaced: Set<PoolSerial>,
     pub bytes: usize,
 }
 
 impl NextPools {
     pub fn unchanged(pools: &Pools, bytes: usize) -> Self {
-        NextPools { pools: pools.clone(), gone: Set::default(), bytes }
+        NextPools { pools: pools.clone(), replaced: Set::default(), bytes }
     }
 }
 
@@ -52,6 +53,7 @@ pub(crate) fn build(
     base: &Pools,
     wire: &[wire::Pool],
     slices: &mut SliceInterner,
+    servers: &mut ServerInterner,
 ) -> Result<NextPools, Refused> {
     let mut next = NextPools::unchanged(base, 0);
     let mut ids = Set::<&str>::with_capacity_and_hasher(wire.len(), Default::default());
@@ -60,14 +62,21 @@ pub(crate) fn build(
         if !ids.insert(&pool.id) {
             return Err(Refused::new(place(pool), "there are two pools with this id; send it once"));
         }
-        if let Some(same) = base.get(pool.id.as_bytes()).filter(|old| is_same(old, pool)) {
+        let elsewhere = read_elsewhere(&pool.elsewhere, servers);
+        let same = base.get(pool.id.as_bytes()).filter(|old| is_same(old, pool));
+        if let Some(same) = same.filter(|old| old.overflow == pool.overflow && *old.elsewhere == *elsewhere) {
             next.bytes += pool_bytes(same);
             continue;
         }
-        is_changed = true;
-        let pool = Arc::new(read(pool, slices)?);
+        let pool = if let Some(same) = same {
+            same.moved(pool.overflow, elsewhere)
+        } else {
+            is_changed = true;
+            read(pool, slices)?.among(pool.overflow, elsewhere)
+        };
+        let pool = Arc::new(pool);
         next.bytes += pool_bytes(&pool);
-        next.gone.extend(next.pools.insert(pool).map(|old| old.serial));
+        next.replaced.extend(next.pools.insert(pool).map(|old| old.serial));
     }
     if next.pools.len() > wire.len() {
         remove_others(&mut next, &ids);
@@ -82,7 +91,7 @@ fn remove_others(next: &mut NextPools, ids: &Set<&str>) {
     let others: Vec<_> = next.pools.iter().filter(|pool| !ids.contains(&*pool.id)).cloned().collect();
     for pool in others {
         next.pools.remove(pool.id.as_bytes());
-        next.gone.insert(pool.serial);
+        next.replaced.insert(pool.serial);
     }
 }
 

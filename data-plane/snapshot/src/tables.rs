@@ -4,6 +4,7 @@
 //! one table when it begins and keeps it to its end (`data-plane.md` section 11).
 
 use crate::certificates::{Certificate, KeyCache};
+use crate::fleet::FleetEntry;
 use crate::names::parent;
 use crate::networks::Networks;
 use crate::sharded::{Keyed, Sharded};
@@ -50,6 +51,8 @@ pub struct HostEntry {
     /// Lower case, no trailing dot; `*.` before it for a wildcard.
     pub name: Box<str>,
     pub origins: Box<[OriginEntry]>,
+    /// Key of the region its requests are served in; `None` is everywhere.
+    pub region: Option<Box<str>>,
 }
 
 /// A zone, with everything its requests need.
@@ -69,6 +72,11 @@ pub struct ZoneEntry {
 }
 
 impl ZoneEntry {
+    /// Some of its hosts are served in one region only.
+    pub(crate) fn is_regional(&self) -> bool {
+        self.hosts.iter().any(|host| host.region.is_some())
+    }
+
     /// The certificate for `sni`: one that names it, else one whose wildcard covers it.
     fn certificate(&self, sni: &str) -> Option<&Arc<Certificate>> {
         let exact = self.certificates.iter().find(|certificate| certificate.names(sni));
@@ -134,6 +142,8 @@ pub struct Tables {
     pub(crate) pools: Sharded<Arc<EgressPool>>,
     pub(crate) shared_pool: Arc<EgressPool>,
     pub(crate) listeners: Arc<[Listener]>,
+    /// The servers around this one.
+    pub fleet: Arc<FleetEntry>,
     pub(crate) denied: Networks,
     pub(crate) allowed: Networks,
     pub(crate) trusted: Networks,
@@ -157,6 +167,7 @@ impl Tables {
             pools: Sharded::default(),
             shared_pool: Arc::new(EgressPool::new("", Vec::new())),
             listeners: Arc::default(),
+            fleet: Arc::default(),
             denied: Networks::default(),
             allowed: Networks::default(),
             trusted: Networks::default(),
@@ -271,7 +282,8 @@ fn host_bytes(host: &HostEntry) -> usize {
     let text = |text: &Option<Arc<str>>| text.as_ref().map_or(0, |text| allocation(ARC + text.len()));
     let origins: usize =
         host.origins.iter().map(|origin| text(&origin.spec.sni) + text(&origin.spec.host)).sum();
-    allocation(host.name.len()) + allocation(size_of_val(&*host.origins)) + origins
+    let region = host.region.as_ref().map_or(0, |key| allocation(key.len()));
+    allocation(host.name.len()) + allocation(size_of_val(&*host.origins)) + origins + region
 }
 
 pub(crate) fn pool_bytes(pool: &EgressPool) -> usize {
@@ -279,4 +291,6 @@ pub(crate) fn pool_bytes(pool: &EgressPool) -> usize {
     allocation(ARC + size_of::<EgressPool>())
         + allocation(pool.id.len())
         + allocation(size_of_val(&*pool.addresses))
+        + allocation(size_of_val(&*pool.elsewhere))
+        + pool.elsewhere.iter().map(|step| allocation(size_of_val(&*step.servers))).sum::<usize>()
 }

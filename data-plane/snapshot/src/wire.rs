@@ -9,7 +9,7 @@ use serde_bytes::ByteBuf;
 use std::net::IpAddr;
 
 /// The newest snapshot layout this build understands.
-pub const WIRE: u32 = 1;
+pub const WIRE: u32 = 2;
 
 /// Desired state of one server's data plane, either whole or as the difference to one exact revision.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -30,6 +30,52 @@ pub struct Snapshot {
     pub zones: Vec<Zone>,
     #[serde(default)]
     pub removed_zones: Vec<String>,
+    /// Where this server stands, and who else there is.
+    #[serde(default)]
+    pub fleet: Fleet,
+}
+
+/// This server among the others. All empty: it is alone, and nothing is forwarded.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Fleet {
+    /// Name of this server.
+    pub server: String,
+    pub data_center: String,
+    pub location: String,
+    /// Where this server takes connections of its peers.
+    pub link: Option<Link>,
+    /// Every other server that requests may be forwarded to, or come from.
+    pub peers: Vec<Peer>,
+    pub regions: Vec<Region>,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Link {
+    pub address: IpAddr,
+    /// 0: any free port.
+    pub port: u16,
+}
+
+/// Another server: where it stands, and where its link listens.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Peer {
+    pub server: String,
+    pub data_center: String,
+    pub location: String,
+    pub address: IpAddr,
+    pub port: u16,
+}
+
+/// The servers that may serve regional hostnames of one region.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Region {
+    pub key: String,
+    /// Nearest first; this server is among them when it stands inside.
+    pub servers: Vec<String>,
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -48,7 +94,36 @@ pub struct Listener {
 #[serde(deny_unknown_fields)]
 pub struct Pool {
     pub id: String,
+    /// What this server owns of the pool.
     pub addresses: Vec<EgressAddress>,
+    /// When the location is exhausted, requests may go on to the closest location that holds the pool.
+    #[serde(default)]
+    pub overflow: bool,
+    /// Other servers that hold IPv4 slices of the pool, in the order of the forwarding ladder.
+    #[serde(default)]
+    pub elsewhere: Vec<Rung>,
+}
+
+/// Servers at one distance.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Rung {
+    pub rung: Distance,
+    /// The location these servers stand in.
+    pub location: String,
+    pub servers: Vec<String>,
+}
+
+/// How far another server is, nearest first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Distance {
+    /// In this server's data center.
+    DataCenter,
+    /// In another data center of this server's location.
+    Location,
+    /// In another location; the closest one comes first.
+    Closest,
 }
 
 /// One address with the port slices this server owns of it.
@@ -92,6 +167,9 @@ fn yes() -> bool {
 pub struct Host {
     pub name: String,
     pub origins: Vec<Origin>,
+    /// Key of the region that requests of this host are served in; `None` is everywhere.
+    #[serde(default)]
+    pub region: Option<String>,
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -190,6 +268,12 @@ pub struct Settings {
     pub extra_trust_roots: String,
     /// `X-Forwarded-For` of clients in these networks is kept and appended to; others' is replaced.
     pub trusted_clients: Vec<String>,
+    /// Connecting to a peer, its TLS handshake included.
+    pub link_dial_ms: u32,
+    /// A link without traffic is asked this often whether its peer is alive.
+    pub link_ping_ms: u32,
+    /// A peer that has not answered for so long is not used.
+    pub link_dead_ms: u32,
 }
 
 impl Default for Settings {
@@ -243,6 +327,9 @@ impl Default for Settings {
             allowed_origins: Vec::new(),
             extra_trust_roots: String::new(),
             trusted_clients: Vec::new(),
+            link_dial_ms: 500,
+            link_ping_ms: 250,
+            link_dead_ms: 750,
         }
     }
 }

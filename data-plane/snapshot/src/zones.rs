@@ -82,7 +82,8 @@ fn read_host(host: wire::Host) -> Result<HostEntry, Refused> {
         return Err(Refused::new(within, problem));
     };
     let origins: Result<_, Refused> = host.origins.into_iter().map(read_origin).collect();
-    Ok(HostEntry { name, origins: origins.map_err(|refused| refused.within(within))? })
+    let origins = origins.map_err(|refused| refused.within(within))?;
+    Ok(HostEntry { name, origins, region: host.region.map(Into::into) })
 }
 
 fn read_origin(origin: wire::Origin) -> Result<OriginEntry, Refused> {

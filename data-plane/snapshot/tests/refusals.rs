@@ -3,7 +3,7 @@
 mod common;
 
 use common::{address, build, certificate, difference, host, listener, origin, pool, snapshot, zone};
-use egressway_snapshot::wire::Snapshot;
+use egressway_snapshot::wire::{Distance, Fleet, Link, Peer, Region, Rung, Snapshot};
 use egressway_snapshot::{TableBuilder, encode};
 
 /// Refused with a message that begins with `place` and contains `problem`.
@@ -195,4 +195,100 @@ fn a_difference_may_not_take_a_pool_from_under_a_zone() {
     wrong.pools.pop();
     let error = build(&mut builder, &wrong).expect_err("refused");
     assert_eq!(error.place, "zone z1, pool p1", "{error}");
+}
+
+fn fleet() -> Fleet {
+    let peer = |server: &str, data_center: &str, location: &str| Peer {
+        server: server.to_owned(),
+        data_center: data_center.to_owned(),
+        location: location.to_owned(),
+        address: [192, 0, 2, 10].into(),
+        port: 7443,
+    };
+    Fleet {
+        server: "here".to_owned(),
+        data_center: "ams-1".to_owned(),
+        location: "ams".to_owned(),
+        link: Some(Link { address: [127, 0, 0, 1].into(), port: 0 }),
+        peers: vec![
+            peer("near", "ams-1", "ams"),
+            peer("beside", "ams-2", "ams"),
+            peer("far", "fra-1", "fra"),
+            peer("further", "par-1", "par"),
+        ],
+        regions: vec![Region { key: "eu".to_owned(), servers: vec!["here".to_owned(), "far".to_owned()] }],
+    }
+}
+
+fn rung(rung: Distance, location: &str, servers: &[&str]) -> Rung {
+    let servers = servers.iter().map(|name| (*name).to_owned()).collect();
+    Rung { rung, location: location.to_owned(), servers }
+}
+
+#[test]
+fn a_fleet_that_contradicts_itself_is_refused() {
+    let with = |change: fn(&mut Fleet)| {
+        move |s: &mut Snapshot| {
+            s.fleet = fleet();
+            change(&mut s.fleet);
+        }
+    };
+    refused(with(|f| f.server.clear()), "fleet", "no name");
+    refused(with(|f| f.peers[1].server = "NEAR".to_owned()), "fleet, peer NEAR", "twice");
+    refused(with(|f| f.peers[1].server = "here".to_owned()), "fleet, peer here", "receiver itself");
+    refused(with(|f| f.peers[1].server = "a b".to_owned()), "fleet, peer a b", "certificate");
+    refused(with(|f| f.peers[0].port = 0), "fleet, peer near", "cannot be connected to");
+    refused(with(|f| f.peers[0].address = [0; 4].into()), "fleet, peer near", "cannot be connected to");
+    refused(with(|f| f.regions[0].servers.push("lost".to_owned())), "fleet, region eu", "server lost");
+    refused(with(|f| f.regions.push(f.regions[0].clone())), "fleet, region eu", "twice");
+}
+
+#[test]
+fn a_ladder_that_leads_further_than_it_says_is_refused() {
+    let with = |rungs: Vec<Rung>| {
+        move |s: &mut Snapshot| {
+            s.fleet = fleet();
+            s.pools[1].elsewhere = rungs;
+        }
+    };
+    let place = "pool p1, elsewhere";
+    use Distance::{Closest, DataCenter, Location};
+    refused(with(vec![rung(DataCenter, "ams", &["lost"])]), place, "server lost is not a peer");
+    refused(with(vec![rung(DataCenter, "ams", &["here"])]), place, "server here is not a peer");
+    refused(with(vec![rung(DataCenter, "ams", &["beside"])]), place, "beside does not stand on rung");
+    refused(with(vec![rung(Location, "ams", &["far"])]), place, "far does not stand on rung");
+    refused(with(vec![rung(Closest, "fra", &["far", "further"])]), place, "further does not stand on rung");
+    refused(
+        with(vec![rung(Location, "ams", &["beside"]), rung(DataCenter, "ams", &["near"])]),
+        place,
+        "order of the ladder",
+    );
+    refused(with(vec![rung(DataCenter, "ams", &["near", "near"])]), place, "there twice");
+    let mut good = snapshot();
+    with(vec![
+        rung(DataCenter, "ams", &["near"]),
+        rung(Location, "ams", &["beside"]),
+        rung(Closest, "fra", &["far"]),
+        rung(Closest, "par", &["further"]),
+    ])(&mut good);
+    build(&mut TableBuilder::new(), &good).expect("a ladder");
+}
+
+#[test]
+fn peers_that_leave_take_no_rung_and_no_region_with_them() {
+    let mut base = snapshot();
+    base.fleet = fleet();
+    base.pools[1].elsewhere = vec![rung(Distance::Closest, "fra", &["far"])];
+    base.zones[0].hosts[0].region = Some("eu".to_owned());
+    let mut builder = TableBuilder::new();
+    build(&mut builder, &base).expect("builds");
+    let mut without = difference(&base);
+    without.fleet.peers.retain(|peer| peer.server != "far");
+    without.fleet.regions[0].servers.pop();
+    let error = build(&mut builder, &without).expect_err("refused");
+    assert_eq!(error.place, "pool p1, elsewhere", "the pools are the same bytes as before");
+    without.pools[1].elsewhere.clear();
+    without.fleet.regions.clear();
+    let error = build(&mut builder, &without).expect_err("refused");
+    assert_eq!(error.place, "zone z1, host www.example.com", "the zone is not in the difference");
 }

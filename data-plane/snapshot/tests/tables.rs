@@ -3,7 +3,7 @@
 mod common;
 
 use common::{address, build, certificate, difference, host, pool, snapshot, tables, zone};
-use egressway_snapshot::wire::{Snapshot, WIRE};
+use egressway_snapshot::wire::{Distance, Peer, Rung, Snapshot, WIRE};
 use egressway_snapshot::{TableBuilder, Tables, decode, encode};
 use proptest::prelude::*;
 use std::collections::BTreeMap;
@@ -20,10 +20,7 @@ fn the_wire_is_maps_by_name_with_addresses_as_text_and_keys_as_binary() {
     let bytes = encode(&whole).expect("encode");
     assert_eq!(decode(&bytes).expect("decode"), whole);
     let has = |part: &[u8]| bytes.windows(part.len()).any(|window| window == part);
-    assert!(
-        bytes.starts_with(b"\x89\xa4wire\x01") || bytes.starts_with(b"\x8a\xa4wire\x01"),
-        "a map, wire first"
-    );
+    assert!(bytes.starts_with(b"\x8a\xa4wire\x02"), "a map, wire first");
     assert!(has(b"\xa2ip\xa9192.0.2.2"), "an address is a string");
     assert!(has(b"\xa6scheme\xa4http") && has(b"\xa6verify\xa4full"), "enums are lower-case strings");
     assert!(has(b"\xa6slices\x92\x92\xcd\x07\xd0\xcd\x0b\xb7\x92"), "slices are pairs");
@@ -37,9 +34,10 @@ fn fields_with_defaults_may_be_missing() {
     minimal.zones.clear();
     let full = encode(&minimal).expect("encode");
     let removed = b"\xadremoved_zones\x90";
-    let at = full.windows(removed.len()).position(|window| window == removed).expect("last field");
+    let at =
+        full.windows(removed.len()).position(|window| window == removed).expect("the field before `fleet`");
     let mut short = full[..at].to_vec();
-    short[0] -= 1;
+    short[0] -= 2;
     assert_eq!(decode(&short).expect("decode"), minimal);
     assert_eq!(minimal.wire, WIRE);
 }
@@ -299,4 +297,30 @@ fn a_table_that_was_not_put_in_place_leaves_none_of_its_pools_behind() {
     let tables = build(&mut builder, &second).expect("builds");
     let zone = tables.find(b"www.example.com").expect("found").zone;
     assert_eq!(tables.pool_of(zone).addresses[0].ip.to_string(), "192.0.2.3");
+}
+
+#[test]
+fn a_pool_that_others_hold_too_keeps_its_connections_and_its_zones_follow() {
+    let mut base = snapshot();
+    base.fleet.server = "here".to_owned();
+    let peer = Peer {
+        server: "near".to_owned(),
+        data_center: String::new(),
+        location: String::new(),
+        address: [192, 0, 2, 10].into(),
+        port: 7443,
+    };
+    base.fleet.peers.push(peer);
+    let mut builder = TableBuilder::new();
+    let first = build(&mut builder, &base).expect("builds");
+    let mut next = difference(&base);
+    let step = Rung { rung: Distance::DataCenter, location: String::new(), servers: vec!["near".to_owned()] };
+    next.pools[1].elsewhere.push(step);
+    let second = build(&mut builder, &next).expect("builds");
+    let pool_of = |tables: &Tables| tables.pool_of(tables.zone("z1").expect("zone")).clone();
+    let (before, after) = (pool_of(&first), pool_of(&second));
+    assert_eq!(before.serial, after.serial, "the same addresses");
+    assert!(before.elsewhere.is_empty());
+    assert_eq!(&*after.elsewhere[0].servers[0].name, "near");
+    assert_eq!(second.fleet.peer(&after.elsewhere[0].servers[0]).map(|peer| peer.link.port()), Some(7443));
 }

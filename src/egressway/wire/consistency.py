@@ -9,12 +9,21 @@ data plane.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping, Set
 from ipaddress import IPv6Address, ip_address, ip_network
 from typing import Final
 
 from egressway.wire.capability import WIRE
-from egressway.wire.snapshot import EgressAddress, Listener, Origin, Pool, Snapshot, Zone
+from egressway.wire.snapshot import (
+    EgressAddress,
+    Fleet,
+    Listener,
+    Origin,
+    Peer,
+    Pool,
+    Snapshot,
+    Zone,
+)
 
 __all__ = ["inconsistencies", "zone_at_fault"]
 
@@ -33,8 +42,10 @@ def inconsistencies(snapshot: Snapshot, *, are_pools_known: bool = False) -> Ite
         return
     yield from _settings(snapshot)
     yield from _listeners(snapshot.listeners)
+    yield from _fleet(snapshot.fleet)
     if not are_pools_known:
         yield from _pools(snapshot)
+        yield from _ladders(snapshot)
     yield from _zones(snapshot)
 
 
@@ -107,11 +118,74 @@ def _owners(pools: Iterable[Pool]) -> Iterator[str]:
                 yield f"{address.ip} is in pool {owner} and in pool {pool.id}"
 
 
+# The fleet around the receiver.
+
+_LADDER: Final = ("data_center", "location", "closest")
+
+
+def _fleet(fleet: Fleet) -> Iterator[str]:
+    if not fleet.server and (fleet.link or fleet.peers):
+        yield "fleet: there are peers or a link, but the receiving server has no name"
+    if fleet.link:
+        yield from _address("fleet: link", fleet.link.address)
+        if not 0 <= fleet.link.port <= 65_535:
+            yield f"fleet: link port {fleet.link.port} is not within 0 to 65535"
+    names = (fleet.server, *(peer.server for peer in fleet.peers))
+    yield from _twice("fleet: server", (name.lower() for name in names))
+    for peer in fleet.peers:
+        yield from _peer(f"fleet: peer {peer.server}", peer)
+    yield from _twice("fleet: region", (region.key for region in fleet.regions))
+    for region in fleet.regions:
+        for name in sorted({*region.servers} - {*names}):
+            yield f"fleet: region {region.key}: server {name} is neither the receiver nor a peer"
+
+
+def _peer(place: str, peer: Peer) -> Iterator[str]:
+    if not _is_hostname(peer.server):
+        yield f"{place}: a server's name stands in its certificate, and this is no hostname"
+    yield from _address(place, peer.address)
+    if _parses(ip_address, peer.address) and ip_address(peer.address).is_unspecified:
+        yield f"{place}: nothing can be connected to at {peer.address}"
+    if not 1 <= peer.port <= 65_535:
+        yield f"{place}: port {peer.port} is not within 1 to 65535"
+
+
+def _ladders(snapshot: Snapshot) -> Iterator[str]:
+    peers = {peer.server: peer for peer in snapshot.fleet.peers}
+    for pool in snapshot.pools:
+        if pool.elsewhere:
+            yield from _ladder(f"pool {pool.id}: elsewhere", pool, snapshot.fleet, peers)
+
+
+def _ladder(place: str, pool: Pool, fleet: Fleet, peers: Mapping[str, Peer]) -> Iterator[str]:
+    """Each rung holds peers that stand where it says, so that none leads further than it says."""
+    order = [_LADDER.index(rung.rung) for rung in pool.elsewhere]
+    near = [each for each in order if each < _LADDER.index("closest")]
+    if order != sorted(order) or len(near) != len({*near}):
+        yield f"{place}: the rungs are not in the order of the ladder, nearest first"
+    yield from _twice(f"{place}: server", (s for rung in pool.elsewhere for s in rung.servers))
+    for rung in pool.elsewhere:
+        for name in rung.servers:
+            if name not in peers:
+                yield f"{place}: server {name} is not a peer"
+            elif rung.rung != _distance(fleet, peers[name]):
+                yield f"{place}: server {name} does not stand on rung `{rung.rung}`"
+            elif peers[name].location != rung.location:
+                yield f"{place}: server {name} does not stand in location {rung.location}"
+
+
+def _distance(fleet: Fleet, peer: Peer) -> str:
+    if peer.location != fleet.location:
+        return "closest"
+    return "data_center" if peer.data_center == fleet.data_center else "location"
+
+
 # Zones.
 
 
 def _zones(snapshot: Snapshot) -> Iterator[str]:
     pools = {pool.id for pool in snapshot.pools}
+    regions = {region.key for region in snapshot.fleet.regions}
     yield from _twice("zone", (zone.id for zone in snapshot.zones))
     yield from _twice("removed zone", snapshot.removed_zones)
     yield from _twice("hostname", (h.name.lower() for zone in snapshot.zones for h in zone.hosts))
@@ -121,11 +195,13 @@ def _zones(snapshot: Snapshot) -> Iterator[str]:
             yield f"zone {zone.id} is both sent and removed"
         if zone.pool is not None and zone.pool not in pools:
             yield f"zone {zone.id} names the pool `{zone.pool}`, which is not among the pools"
-        yield from _zone(zone)
+        yield from _zone(zone, regions)
 
 
-def _zone(zone: Zone) -> Iterator[str]:
+def _zone(zone: Zone, regions: Set[str]) -> Iterator[str]:
     for host in zone.hosts:
+        if host.region is not None and host.region not in regions:
+            yield f"zone {zone.id}: {host.name} is of the region `{host.region}`, which is not sent"
         if not _is_hostname(host.name.removeprefix("*.")):
             yield f"zone {zone.id}: `{host.name}` is not a hostname"
         for origin in host.origins:

@@ -19,11 +19,17 @@ from egressway.wire.capability import WIRE
 __all__ = [
     "DENIED_ORIGINS",
     "Certificate",
+    "Distance",
     "EgressAddress",
+    "Fleet",
     "Host",
+    "Link",
     "Listener",
     "Origin",
+    "Peer",
     "Pool",
+    "Region",
+    "Rung",
     "Scheme",
     "Settings",
     "Snapshot",
@@ -35,6 +41,8 @@ __all__ = [
 
 Scheme: TypeAlias = Literal["http", "https", "h2c"]
 Verify: TypeAlias = Literal["off", "full", "strict"]
+Distance: TypeAlias = Literal["data_center", "location", "closest"]
+"""How far another server is, nearest first."""
 
 DENIED_ORIGINS: tuple[str, ...] = tuple(str(network) for network in model_address.DENIED_ORIGINS)
 """Networks of a fleet's inside: an account's records must not lead there."""
@@ -61,6 +69,8 @@ class Host(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     name: str
     origins: tuple[Origin, ...]
+    region: str | None = None
+    """Key of the region that requests are served in; None is everywhere."""
 
 
 class Certificate(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -101,11 +111,25 @@ class EgressAddress(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     draining: bool = False
 
 
+class Rung(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Other servers at one distance that hold IPv4 slices of a pool."""
+
+    rung: Distance
+    location: str
+    """The location these servers stand in."""
+    servers: tuple[str, ...]
+
+
 class Pool(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A set of egress addresses from one kind of source."""
 
     id: str
     addresses: tuple[EgressAddress, ...]
+    """What this server owns of the pool."""
+    overflow: bool = False
+    """When the location is exhausted, requests may go on to the closest one that holds the pool."""
+    elsewhere: tuple[Rung, ...] = ()
+    """In the order of the forwarding ladder."""
 
 
 class Listener(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -146,6 +170,46 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     allowed_origins: tuple[str, ...] = ()
     extra_trust_roots: str = ""
     trusted_clients: tuple[str, ...] = ()
+    link_dial_ms: int = 500
+    link_ping_ms: int = 250
+    link_dead_ms: int = 750
+
+
+class Link(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Where a server takes connections of its peers; port 0 lets the kernel choose."""
+
+    address: str
+    port: int
+
+
+class Peer(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Another server: where it stands, and where its link listens."""
+
+    server: str
+    data_center: str
+    location: str
+    address: str
+    port: int
+
+
+class Region(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The servers that may serve regional hostnames of one region."""
+
+    key: str
+    servers: tuple[str, ...]
+    """Nearest first; the receiving server is among them when it stands inside."""
+
+
+class Fleet(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The receiving server among the others; all empty: it is alone, nothing is forwarded."""
+
+    server: str = ""
+    data_center: str = ""
+    location: str = ""
+    link: Link | None = None
+    peers: tuple[Peer, ...] = ()
+    """Every other server that requests may be forwarded to, or come from."""
+    regions: tuple[Region, ...] = ()
 
 
 class Snapshot(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -164,6 +228,7 @@ class Snapshot(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     shared_pool: str
     zones: tuple[Zone, ...]
     removed_zones: tuple[str, ...] = ()
+    fleet: Fleet = Fleet()
 
 
 _encoder = msgspec.msgpack.Encoder()

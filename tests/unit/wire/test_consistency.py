@@ -5,8 +5,22 @@ from __future__ import annotations
 import msgspec
 import pytest
 
+from egressway.wire.capability import WIRE
 from egressway.wire.consistency import inconsistencies
-from egressway.wire.snapshot import Certificate, Host, Listener, Origin, Pool, Settings, Snapshot
+from egressway.wire.snapshot import (
+    Certificate,
+    Fleet,
+    Host,
+    Link,
+    Listener,
+    Origin,
+    Peer,
+    Pool,
+    Region,
+    Rung,
+    Settings,
+    Snapshot,
+)
 from tests.support.snapshots import address, pool, snapshot, zone
 
 DOUBLE = (Listener("127.0.0.1", 80, tls=False), Listener("127.0.0.1", 80, tls=True))
@@ -24,8 +38,77 @@ def with_address(**more) -> Snapshot:
     return snapshot(pools=(Pool("shared", (address(**more),)),))
 
 
+PEERS = (
+    Peer("near", "ams-1", "ams", "192.0.2.2", 7443),
+    Peer("beside", "ams-2", "ams", "192.0.2.3", 7443),
+    Peer("far", "fra-1", "fra", "192.0.2.4", 7443),
+)
+HERE = Fleet("here", "ams-1", "ams", Link("192.0.2.1", 7443), PEERS)
+LADDER = (
+    Rung("data_center", "ams", ("near",)),
+    Rung("location", "ams", ("beside",)),
+    Rung("closest", "fra", ("far",)),
+)
+
+
+def with_fleet(**more) -> Snapshot:
+    return snapshot(fleet=msgspec.structs.replace(HERE, **more))
+
+
+def with_peer(**more) -> Snapshot:
+    return with_fleet(peers=(msgspec.structs.replace(PEERS[0], **more),))
+
+
+def with_ladder(*rungs) -> Snapshot:
+    return snapshot(pools=(Pool("shared", (), elsewhere=rungs),), fleet=HERE)
+
+
+def of_region(key: str) -> Snapshot:
+    return snapshot(1, zone(hosts=(Host("a.example.com", (), region=key),)), fleet=HERE)
+
+
 BAD = {
-    "a newer layout": (snapshot(wire=2), "wire layout 2"),
+    "peers of a server without a name": (with_fleet(server=""), "has no name"),
+    "a peer twice": (with_fleet(peers=(PEERS[0], PEERS[0])), "server near is given twice"),
+    "this server as its own peer": (with_peer(server="HERE"), "server here is given twice"),
+    "a peer whose name cannot be certified": (with_peer(server="a b"), "is no hostname"),
+    "a peer without a port": (with_peer(port=0), "peer near: port 0"),
+    "a peer at no address": (with_peer(address="0.0.0.0"), "nothing can be connected to"),
+    "a peer at a name": (with_peer(address="near.example.com"), "is not an IP address"),
+    "a link at a name": (with_fleet(link=Link("here.example.com", 1)), "is not an IP address"),
+    "a link port out of range": (with_fleet(link=Link("192.0.2.1", 65_536)), "link port 65536"),
+    "a region twice": (
+        with_fleet(regions=(Region("eu", ()), Region("eu", ()))),
+        "region eu is given twice",
+    ),
+    "a region of an unknown server": (
+        with_fleet(regions=(Region("eu", ("here", "lost")),)),
+        "region eu: server lost is neither",
+    ),
+    "a host of an unknown region": (of_region("eu"), "the region `eu`, which is not sent"),
+    "a rung of an unknown server": (
+        with_ladder(Rung("data_center", "ams", ("lost",))),
+        "server lost is not a peer",
+    ),
+    "a rung of the server itself": (
+        with_ladder(Rung("data_center", "ams", ("here",))),
+        "server here is not a peer",
+    ),
+    "a server on two rungs": (
+        with_ladder(LADDER[0], Rung("location", "ams", ("near",))),
+        "server near is given twice",
+    ),
+    "a rung that leads further than it says": (
+        with_ladder(Rung("location", "ams", ("far",))),
+        "far does not stand on rung `location`",
+    ),
+    "a rung that leads elsewhere than it says": (
+        with_ladder(Rung("closest", "par", ("far",))),
+        "far does not stand in location par",
+    ),
+    "rungs out of order": (with_ladder(*reversed(LADDER)), "not in the order of the ladder"),
+    "a rung twice": (with_ladder(LADDER[1], LADDER[1]), "not in the order of the ladder"),
+    "a newer layout": (snapshot(wire=WIRE + 1), f"wire layout {WIRE + 1}"),
     "no shared pool": (snapshot(shared_pool="none"), "shared pool `none`"),
     "the same pool twice": (snapshot(pools=(pool(), pool())), "pool shared is given twice"),
     "an address of two pools": (
@@ -111,6 +194,17 @@ def test_spellings_that_receivers_fold_are_no_inconsistency():
     hosts = (Host("WWW.Example.com.", (origin,)), Host("*.example.com", ()))
     settings = Settings(allowed_origins=("192.0.2.1/24", "203.0.113.7"))
     assert list(inconsistencies(snapshot(1, zone(hosts=hosts), settings=settings))) == []
+
+
+def test_good_ladder_has_no_inconsistency():
+    region = Region("eu", ("here", "far"))
+    good = snapshot(
+        1,
+        zone(hosts=(Host("a.example.com", (), region="eu"),)),
+        pools=(Pool("shared", (), overflow=True, elsewhere=LADDER),),
+        fleet=msgspec.structs.replace(HERE, regions=(region,)),
+    )
+    assert list(inconsistencies(good)) == []
 
 
 def test_good_snapshot_has_no_inconsistency():

@@ -3,7 +3,8 @@
 #![allow(dead_code, reason = "each test binary uses its own part")]
 
 use egressway_snapshot::wire::{
-    Certificate, EgressAddress, Host, Listener, Origin, Pool, Scheme, Settings, Snapshot, Verify, WIRE, Zone,
+    Certificate, EgressAddress, Fleet, Host, Listener, Origin, Pool, Scheme, Settings, Snapshot, Verify,
+    WIRE, Zone,
 };
 use egressway_snapshot::{Refused, TableBuilder, Tables, encode};
 use std::sync::Arc;
@@ -13,7 +14,7 @@ pub fn address(ip: &str, slices: &[(u16, u16)], cap: u32) -> EgressAddress {
 }
 
 pub fn pool(id: &str, addresses: Vec<EgressAddress>) -> Pool {
-    Pool { id: id.to_owned(), addresses }
+    Pool { id: id.to_owned(), addresses, overflow: false, elsewhere: Vec::new() }
 }
 
 pub fn origin(ip: &str, port: u16) -> Origin {
@@ -30,7 +31,7 @@ pub fn origin(ip: &str, port: u16) -> Origin {
 }
 
 pub fn host(name: &str) -> Host {
-    Host { name: name.to_owned(), origins: vec![origin("203.0.113.1", 80)] }
+    Host { name: name.to_owned(), origins: vec![origin("203.0.113.1", 80)], region: None }
 }
 
 pub fn zone(id: &str, hosts: &[&str]) -> Zone {
@@ -77,6 +78,7 @@ pub fn snapshot() -> Snapshot {
         shared_pool: "shared".to_owned(),
         zones: vec![zone],
         removed_zones: Vec::new(),
+        fleet: Fleet::default(),
     }
 }
 

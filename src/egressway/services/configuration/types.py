@@ -288,6 +288,9 @@ LIMIT_MEANINGS: dict[str, str] = {
     "max_connections_per_client": "Open connections per client address.",
     "max_requests_per_connection": "Requests per client connection; the last answer closes it.",
     "port_quarantine_ms": "A freed source port rests this long while a never-used one is left.",
+    "link_dial_ms": "Connecting to another server of the fleet, TLS included.",
+    "link_ping_ms": "Another server is asked this often whether it is alive.",
+    "link_dead_ms": "Another server that has not answered for this long is not used.",
 }
 """Keys of `[limits]`, in the order of the page."""
 
