@@ -42,6 +42,7 @@ pub struct Deadlines {
     list: Mutex<Vec<Weak<Inner>>>,
     tick_ms: AtomicU64,
     is_draining: AtomicBool,
+    cuts_idle: AtomicBool,
 }
 
 impl Deadlines {
@@ -58,9 +59,15 @@ impl Deadlines {
         Deadline { inner, clock: self.clone() }
     }
 
+    /// From now on each answer is the last of its connection; who is idle may still send one request.
+    pub fn begin_draining(&self) {
+        self.is_draining.store(true, Relaxed);
+    }
+
     /// From now on who is idle counts as late.
     pub fn drain(&self) {
-        self.is_draining.store(true, Relaxed);
+        self.begin_draining();
+        self.cuts_idle.store(true, Relaxed);
     }
 
     pub fn is_draining(&self) -> bool {
@@ -71,12 +78,12 @@ impl Deadlines {
     pub fn tick(&self) {
         let now = now_ms();
         self.tick_ms.store(now, Relaxed);
-        let is_draining = self.is_draining();
+        let cuts_idle = self.cuts_idle.load(Relaxed);
         let mut wake = Vec::new();
         self.list.lock().retain(|weak| {
             let Some(inner) = weak.upgrade() else { return false };
             let at = inner.at_ms.load(Relaxed);
-            let is_late = (at != 0 && at <= now) || (is_draining && inner.is_idle.load(Relaxed));
+            let is_late = (at != 0 && at <= now) || (cuts_idle && inner.is_idle.load(Relaxed));
             if is_late && !inner.expired.swap(true, Relaxed) {
                 wake.extend(inner.waker.lock().take());
             }
@@ -103,6 +110,11 @@ impl Deadline {
     pub fn set_idle(&self, after: Duration) {
         self.inner.is_idle.store(true, Relaxed);
         self.start(after);
+    }
+
+    /// The same for a connection that has just begun; one that was taken while draining is waited for.
+    pub fn set_first(&self, after: Duration) {
+        if self.clock.is_draining() { self.set(after) } else { self.set_idle(after) }
     }
 
     fn start(&self, after: Duration) {

@@ -33,18 +33,18 @@ pub fn choose(table: &PortTable, dialer: &Dialer, pool: &EgressPool, origin: Soc
     let mut addresses = applicable(pool, origin);
     let Some(first) = addresses.next() else { return Err(NoPort::NoneApplicable) };
     if addresses.next().is_none() {
-        return table.take(key(first, origin), first).ok_or(NoPort::AllFull);
+        return table.take(key(first, origin)).ok_or(NoPort::AllFull);
     }
     let mut ranked: Vec<_> = applicable(pool, origin)
         .map(|address| {
             let key = key(address, origin);
             // Fine enough to tell one connection more of any cap, and integers compare exactly.
-            let use_share = (u64::from(table.live(&key)) << 32) / u64::from(address.cap.max(1));
-            ((dialer.is_unbindable(address.ip), use_share, table.rank(&key)), key, address)
+            let use_share = (u64::from(table.used(&key)) << 32) / u64::from(address.cap.max(1));
+            ((dialer.is_unbindable(address.ip), use_share, table.rank(&key)), key)
         })
         .collect();
-    ranked.sort_unstable_by_key(|(order, _, _)| *order);
-    ranked.into_iter().find_map(|(_, key, address)| table.take(key, address)).ok_or(NoPort::AllFull)
+    ranked.sort_unstable_by_key(|(order, _)| *order);
+    ranked.into_iter().find_map(|(_, key)| table.take(key)).ok_or(NoPort::AllFull)
 }
 
 #[cfg(test)]
@@ -54,20 +54,26 @@ mod tests {
     use std::net::IpAddr;
     use std::sync::Arc;
 
-    fn pool(ips: &[&str], cap: u32) -> EgressPool {
+    fn owner_of(pool: &Arc<EgressPool>) -> PortTable {
+        let table = PortTable::new(Arc::default());
+        table.own([pool.clone()].iter());
+        table
+    }
+
+    fn pool(ips: &[&str], cap: u32) -> Arc<EgressPool> {
         let address = |ip: &&str| EgressAddress {
             ip: ip.parse().expect("address"),
             slices: [(20_000, 20_999)].as_slice().into(),
             cap,
             draining: false,
         };
-        EgressPool::new("pool", ips.iter().map(address).collect())
+        Arc::new(EgressPool::new("pool", ips.iter().map(address).collect()))
     }
 
     #[test]
     fn addresses_fill_evenly_and_only_those_of_the_family() {
-        let table = PortTable::new(Arc::default());
         let pool = pool(&["192.0.2.1", "192.0.2.2", "2001:db8::1"], 10);
+        let table = owner_of(&pool);
         let origin = "198.51.100.1:443".parse().expect("address");
         let mut leases: HashMap<IpAddr, Vec<PortLease>> = HashMap::new();
         for _ in 0..20 {
@@ -95,7 +101,7 @@ mod tests {
     fn ties_are_broken_by_origin_and_alike_everywhere() {
         let pool = pool(&["192.0.2.1", "192.0.2.2"], 10);
         let first_of = |origin: u16| {
-            let table = PortTable::new(Arc::default());
+            let table = owner_of(&pool);
             let origin = SocketAddr::from(([198, 51, 100, 1], origin));
             choose(&table, &Dialer::default(), &pool, origin).expect("room").key().egress_ip
         };

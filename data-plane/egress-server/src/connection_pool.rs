@@ -85,6 +85,8 @@ pub struct ConnectionPool<C: Connector> {
     /// What each worker looked up before, so that workers do not share a lock for it.
     seen: Box<[Groups<C>]>,
     lanes: Mutex<Map<LaneKey, Arc<Lane<C>>>>,
+    /// Pools as they are now; `None` while nobody has said.
+    present: Mutex<Option<HashSet<PoolSerial>>>,
     hasher: RandomState,
     limits: Limits,
 }
@@ -99,6 +101,7 @@ impl<C: Connector> ConnectionPool<C> {
             groups: (0..SHARDS).map(|_| Mutex::default()).collect(),
             seen: (0..workers.max(1)).map(|_| Mutex::default()).collect(),
             lanes: Mutex::default(),
+            present: Mutex::default(),
             hasher: RandomState::default(),
             limits: Limits::default(),
         }
@@ -120,8 +123,8 @@ impl<C: Connector> ConnectionPool<C> {
     /// A connection for `want`, now or after a bounded wait.
     ///
     /// # Errors
-    /// `no_applicable_ip` when the pool lacks the origin's family, `egress_capacity_exhausted` when the queue is
-    /// full or the wait too long, or what the dial came to.
+    /// `no_applicable_ip` when the pool lacks the origin's family or is not what it was, `egress_capacity_exhausted`
+    /// when the queue is full or the wait too long, or what the dial came to.
     pub async fn acquire(self: &Arc<Self>, want: &Want<'_>) -> Result<Acquired<C>, Error> {
         let group = self.group(want);
         if let Some(found) = self.check_out(&group, want) {
@@ -161,6 +164,11 @@ impl<C: Connector> ConnectionPool<C> {
         }
         let lane = self.lanes.lock().entry((want.key.pool, want.key.origin)).or_default().clone();
         let group = Arc::new(Group::new(want.key.clone(), want.pool.clone(), lane, self.workers));
+        // Looked at under the shard's lock: whoever retires the pool comes by here afterwards.
+        if self.present.lock().as_ref().is_some_and(|present| !present.contains(&want.key.pool)) {
+            group.retire();
+            return group;
+        }
         group.lane.groups.lock().push(Arc::downgrade(&group));
         groups.insert(want.key.clone(), group.clone());
         group
@@ -216,8 +224,30 @@ impl<C: Connector> ConnectionPool<C> {
         });
     }
 
-    /// Only pools in `serials` are in use from now on; connections of others take no new requests.
-    pub fn retain_pools(&self, serials: &HashSet<PoolSerial>) {
+    /// What these pools own is owned from now on, and nothing else; requests of the pools before them may still come,
+    /// and find ports only where both have them. Returns whether anything is new.
+    pub fn own_pools(&self, pools: &[Arc<EgressPool>]) -> bool {
+        let mut present = self.present.lock();
+        let is_known = |known: &HashSet<PoolSerial>| {
+            known.len() == pools.len() && pools.iter().all(|pool| known.contains(&pool.serial))
+        };
+        if present.as_ref().is_some_and(is_known) {
+            return false;
+        }
+        self.ports.own(pools.iter());
+        present.get_or_insert_default().extend(pools.iter().map(|pool| pool.serial));
+        true
+    }
+
+    /// No others than `pools` are in use from now on. Connections of others take no new requests: idle ones are
+    /// closed at once, those in use when they come back; nothing that is open is cut.
+    pub fn retain_pools(&self, pools: &[Arc<EgressPool>]) {
+        let serials: HashSet<PoolSerial> = pools.iter().map(|pool| pool.serial).collect();
+        *self.present.lock() = Some(serials.clone());
+        self.retire_others(&serials);
+    }
+
+    fn retire_others(&self, serials: &HashSet<PoolSerial>) {
         for shard in &self.groups {
             let retired: Vec<_> = shard
                 .lock()
@@ -401,6 +431,10 @@ struct Acquisition<'a, C: Connector> {
 impl<C: Connector> Acquisition<'_, C> {
     async fn run(mut self) -> Result<Acquired<C>, Error> {
         loop {
+            // Its ports may have gone to another server: the caller has to look at the tables again.
+            if self.group.is_retired() {
+                return Err(Error::because(Code::NoApplicableIp, "the pool has changed meanwhile"));
+            }
             let is_own_dial = self.dials_alone || self.group.speaks_http1();
             let place = if is_own_dial {
                 match self.take_port() {
@@ -461,7 +495,7 @@ impl<C: Connector> Acquisition<'_, C> {
             let watcher: Arc<dyn Watcher> = lane.clone();
             for address in applicable(&self.group.pool, self.group.key.origin) {
                 let key = key(address, self.group.key.origin);
-                self.pool.ports.watch(key, address, &watcher);
+                self.pool.ports.watch(key, &watcher);
                 if !self.is_queued {
                     count(&self.pool.ports.counters(key).queued);
                 }

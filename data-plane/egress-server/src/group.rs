@@ -243,6 +243,10 @@ impl<C: Connector> Group<C> {
     /// Keeps a connection for the next request, or hands it to one that waits.
     pub(crate) fn keep(self: &Arc<Self>, idle: Idle<C>) {
         if self.is_retired.load(SeqCst) {
+            // Who waited while it was opened may have it.
+            if !idle.is_used {
+                drop(self.lane.offer_h1(self, idle));
+            }
             return;
         }
         let home = idle.home;
@@ -309,16 +313,19 @@ impl<C: Connector> Group<C> {
         retired
     }
 
-    /// Uses no connection for new requests any more.
-    pub(crate) fn retire(&self) {
+    /// Uses no connection for new requests any more. Whoever waits for one looks elsewhere, unless one is being
+    /// opened for it.
+    pub(crate) fn retire(self: &Arc<Self>) {
         self.is_retired.store(true, SeqCst);
         self.close_idle();
         let mut state = self.state.lock();
         state.borrowed = None;
         let shared = std::mem::take(&mut state.shared);
         self.has_shared.store(false, SeqCst);
+        let is_dialing = state.dialing > 0;
         drop(state);
         shared.iter().for_each(|shared| shared.retire());
+        while self.lane.turn_away(self, is_dialing) {}
     }
 
     pub(crate) fn is_retired(&self) -> bool {

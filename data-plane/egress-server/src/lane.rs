@@ -199,6 +199,14 @@ impl<C: Connector> Lane<C> {
         }
     }
 
+    /// Ends one wait of somebody of `group`, which is used no more; of those who share a dial on its way none.
+    /// `false` when there is none.
+    pub(crate) fn turn_away(&self, group: &Arc<Group<C>>, is_dialing: bool) -> bool {
+        let concerned =
+            |waiter: &Waiter<C>| (waiter.is_blocked || !is_dialing) && Arc::ptr_eq(&waiter.group, group);
+        self.give(Grant::TryAgain, concerned).is_none()
+    }
+
     /// Ends one wait for the outcome of a dial of `group`; `false` when there is none.
     pub(crate) fn grant_awaiting(&self, group: &Arc<Group<C>>, grant: &impl Fn() -> Grant<C>) -> bool {
         self.give(grant(), |waiter| !waiter.is_blocked && Arc::ptr_eq(&waiter.group, group)).is_none()

@@ -16,5 +16,5 @@ pub use choice::{Chosen, NoPort, choose};
 pub use connection_pool::{Acquired, ConnectionPool, PoolSettings, Want};
 pub use dial::{Dialer, EgressStream};
 pub use group::{Connector, GroupKey, H1Loan, Opened, PooledH1, PooledH2, Reusable, TlsKey, Transport};
-pub use port_table::{PortLease, PortTable};
+pub use port_table::{Held, PortLease, PortTable};
 pub use shared_connection::StreamPermit;

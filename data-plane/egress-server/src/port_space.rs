@@ -27,6 +27,8 @@ pub struct PortSpace {
     live: HashSet<u16, RandomState>,
     /// Ports of an earlier numbering that come back by themselves and must not be counted out again.
     known: HashSet<u16, RandomState>,
+    /// Ports that another process or server holds: they are nowhere in `free`, all of them are `known`.
+    excluded: HashSet<u16, RandomState>,
 }
 
 fn length(slices: &[(u16, u16)]) -> u32 {
@@ -49,6 +51,7 @@ impl PortSpace {
             free: VecDeque::new(),
             live: HashSet::default(),
             known: HashSet::default(),
+            excluded: HashSet::default(),
         }
     }
 
@@ -57,17 +60,37 @@ impl PortSpace {
         self.live.len() as u32
     }
 
+    /// What counts towards the cap. Ports that have left count as well until they are given back, here and where they
+    /// are excluded: only so two servers that each keep to their share of a cap keep to the cap together.
+    pub fn used(&self) -> u32 {
+        self.live() + self.excluded.len() as u32
+    }
+
+    pub fn live_ports(&self) -> impl Iterator<Item = u16> {
+        self.live.iter().copied()
+    }
+
+    /// Live ports that somebody else has to reckon with: those outside `slices`, and as many others as there are live
+    /// ones beyond `cap`, of which others may have a share by now.
+    pub fn held_from_others(&self, slices: &Slices, cap: u32) -> Vec<u16> {
+        let (inside, mut held): (Vec<u16>, Vec<u16>) =
+            self.live_ports().partition(|port| contains(slices, *port));
+        let beyond = (self.live.len()).saturating_sub(cap as usize).saturating_sub(held.len());
+        held.extend(inside.into_iter().take(beyond));
+        held
+    }
+
     /// No port is taken, and the last one that was has rested: nothing would be lost by forgetting.
     pub fn is_at_rest(&self, now_ms: u64, quarantine_ms: u64) -> bool {
-        self.live.is_empty() && self.free.back().is_none_or(|freed| now_ms >= freed.at_ms + quarantine_ms)
+        self.live.is_empty()
+            && self.excluded.is_empty()
+            && self.free.back().is_none_or(|freed| now_ms >= freed.at_ms + quarantine_ms)
     }
 
     /// Takes a port of `slices` for a connection, unless `cap` of them are taken already.
     pub fn take(&mut self, slices: &Slices, cap: u32, now_ms: u64, quarantine_ms: u64) -> Option<u16> {
-        if *self.slices != **slices {
-            self.adopt(slices);
-        }
-        if self.live() >= cap {
+        self.follow(slices);
+        if self.used() >= cap {
             return None;
         }
         let rested = self.free.front().is_some_and(|freed| now_ms >= freed.at_ms + quarantine_ms);
@@ -110,18 +133,41 @@ impl PortSpace {
     pub fn give_back(&mut self, port: u16, now_ms: u64) {
         let was_live = self.live.remove(&port);
         debug_assert!(was_live, "port {port} was given back twice");
-        if was_live && contains(&self.slices, port) {
+        if was_live && contains(&self.slices, port) && !self.excluded.contains(&port) {
             self.free.push_back(Freed { port, at_ms: now_ms });
         }
     }
 
-    /// Somebody else holds `port`, or the kernel still does: it goes to the end of the line for another one. The
-    /// number of live ports does not change in between.
-    pub fn exchange(&mut self, port: u16, now_ms: u64) -> Option<u16> {
+    /// Somebody else holds `port`, or the kernel still does: it goes to the end of the line for another one of
+    /// `slices`. The number of live ports does not change in between.
+    pub fn exchange(&mut self, slices: &Slices, port: u16, now_ms: u64) -> Option<u16> {
+        self.follow(slices);
         let other = self.count_out().or_else(|| self.pop_freed())?;
         self.live.insert(other);
         self.give_back(port, now_ms);
         Some(other)
+    }
+
+    /// From now on exactly `ports` are held by somebody else; returns how many others that frees. A port that comes
+    /// back rests like any other: its last connection has only just closed.
+    pub fn exclude(&mut self, ports: &[u16], now_ms: u64) -> usize {
+        let before = std::mem::replace(&mut self.excluded, ports.iter().copied().collect());
+        self.free.retain(|freed| !self.excluded.contains(&freed.port));
+        self.known.extend(&self.excluded);
+        let mut freed = 0;
+        for port in before.into_iter().filter(|port| !self.excluded.contains(port)) {
+            freed += 1;
+            if contains(&self.slices, port) && !self.live.contains(&port) {
+                self.free.push_back(Freed { port, at_ms: now_ms });
+            }
+        }
+        freed
+    }
+
+    fn follow(&mut self, slices: &Slices) {
+        if *self.slices != **slices {
+            self.adopt(slices);
+        }
     }
 
     /// The server's slices have changed. Ports in use stay in use, and those of them that are still ours come back.
@@ -129,6 +175,7 @@ impl PortSpace {
         self.free.retain(|freed| contains(slices, freed.port));
         self.known = self.free.iter().map(|freed| freed.port).collect();
         self.known.extend(self.live.iter().copied().filter(|port| contains(slices, *port)));
+        self.known.extend(&self.excluded);
         self.slices = slices.clone();
         self.length = length(slices);
         self.start %= self.length.max(1);
@@ -203,9 +250,42 @@ mod tests {
         let slices = slices(&[(1, 2)]);
         let mut space = PortSpace::new(&slices, 0);
         let held = space.take(&slices, 1, 0, QUARANTINE).expect("free");
-        let other = space.exchange(held, 0).expect("another");
+        let other = space.exchange(&slices, held, 0).expect("another");
         assert_ne!(held, other);
         assert_eq!(space.live(), 1);
+    }
+
+    #[test]
+    fn an_excluded_port_is_never_taken_counts_to_the_cap_and_comes_back() {
+        let slices = slices(&[(1, 4)]);
+        let mut space = PortSpace::new(&slices, 0);
+        assert_eq!(space.exclude(&[2, 3, 9], 0), 0);
+        let mut ports = fill(&mut space, &slices, 0);
+        ports.sort_unstable();
+        assert_eq!(ports, [1, 4]);
+        assert_eq!(space.used(), 5);
+        space.give_back(1, 0);
+        assert_eq!(space.take(&slices, 4, 0, QUARANTINE), None, "one and three others' are four");
+        assert_eq!(space.exclude(&[3], 0), 2);
+        let mut ports = fill(&mut space, &slices, 0);
+        ports.sort_unstable();
+        assert_eq!(ports, [1, 2]);
+    }
+
+    #[test]
+    fn what_left_is_held_from_others_and_counts_until_it_comes_back() {
+        let (old, new) = (slices(&[(1, 10)]), slices(&[(1, 5)]));
+        let mut space = PortSpace::new(&old, 0);
+        fill(&mut space, &old, 0);
+        let mut held = space.held_from_others(&new, 5);
+        held.sort_unstable();
+        assert_eq!(held, [6, 7, 8, 9, 10]);
+        assert_eq!(space.held_from_others(&new, 2).len(), 8, "three more are beyond the cap");
+        assert_eq!(space.held_from_others(&slices(&[]), 0).len(), 10);
+        space.give_back(1, 0);
+        assert_eq!(space.take(&new, 5, 0, QUARANTINE), None, "nine are open");
+        (6..=10).for_each(|port| space.give_back(port, 0));
+        assert_eq!(space.take(&new, 5, 0, QUARANTINE), Some(1));
     }
 
     #[derive(Debug, Clone)]
@@ -256,7 +336,7 @@ mod tests {
                     }
                     Step::Exchange(at) if !held.is_empty() => {
                         let at = at % held.len();
-                        if let Some(port) = space.exchange(held[at], now) {
+                        if let Some(port) = space.exchange(&current, held[at], now) {
                             prop_assert!(!held.contains(&port));
                             held[at] = port;
                         }
@@ -266,6 +346,108 @@ mod tests {
                     Step::GiveBack(_) | Step::Exchange(_) => {}
                 }
                 prop_assert_eq!(space.live() as usize, held.len());
+            }
+        }
+    }
+
+    /// Two servers that share one address; each knows of the other what it was told last.
+    struct Pair {
+        spaces: [PortSpace; 2],
+        held: [Vec<u16>; 2],
+        slices: [Slices; 2],
+        caps: [u32; 2],
+    }
+
+    const PORTS: u16 = 24;
+
+    impl Pair {
+        /// The first server has everything.
+        fn new(cap: u32, seed: u64) -> Self {
+            let slices = [slices(&[(1, PORTS)]), slices(&[])];
+            let spaces = [PortSpace::new(&slices[0], seed), PortSpace::new(&slices[1], seed)];
+            Pair { spaces, held: Default::default(), slices, caps: [cap, 0] }
+        }
+
+        /// Ports up to `boundary` are the first server's from now on; the cap is shared out by length.
+        fn split_at(&mut self, boundary: u16) {
+            let total = self.caps[0] + self.caps[1];
+            let first = total * u32::from(boundary) / u32::from(PORTS);
+            self.caps = [first, total - first];
+            let ranges = [(1, boundary), (boundary + 1, PORTS)];
+            self.slices =
+                ranges.map(|(low, high)| if low <= high { slices(&[(low, high)]) } else { slices(&[]) });
+            self.tell();
+        }
+
+        /// Each tells what it holds, and the other keeps off it.
+        fn tell(&mut self) {
+            for who in 0..2 {
+                let held = self.spaces[who].held_from_others(&self.slices[who], self.caps[who]);
+                self.spaces[1 - who].exclude(&held, 0);
+            }
+        }
+
+        fn take(&mut self, who: usize) {
+            let port = self.spaces[who].take(&self.slices[who], self.caps[who], 0, 0);
+            self.held[who].extend(port);
+        }
+
+        fn exchange(&mut self, who: usize, at: usize) {
+            if let Some(port) = self.held[who].get(at % self.held[who].len().max(1)).copied() {
+                let other = self.spaces[who].exchange(&self.slices[who], port, 0);
+                self.held[who].retain(|held| other.is_none() || *held != port);
+                self.held[who].extend(other);
+            }
+        }
+
+        fn give_back(&mut self, who: usize, at: usize) {
+            if !self.held[who].is_empty() {
+                let at = at % self.held[who].len();
+                self.spaces[who].give_back(self.held[who].swap_remove(at), 0);
+            }
+        }
+    }
+
+    #[derive(Debug, Clone)]
+    enum Move {
+        Take(usize),
+        GiveBack(usize, usize),
+        Exchange(usize, usize),
+        Split(u16),
+        Tell,
+    }
+
+    fn move_or_use() -> impl Strategy<Value = Move> {
+        prop_oneof![
+            8 => (0usize..2).prop_map(Move::Take),
+            4 => (0usize..2, any::<usize>()).prop_map(|(who, at)| Move::GiveBack(who, at)),
+            1 => (0usize..2, any::<usize>()).prop_map(|(who, at)| Move::Exchange(who, at)),
+            1 => (0u16..=PORTS).prop_map(Move::Split),
+            1 => Just(Move::Tell),
+        ]
+    }
+
+    proptest! {
+        #[test]
+        fn two_servers_never_hold_one_tuple_nor_more_than_the_cap_together(
+            moves in proptest::collection::vec(move_or_use(), 1..300),
+            cap in 1..=u32::from(PORTS),
+            seed in any::<u64>(),
+        ) {
+            let mut pair = Pair::new(cap, seed);
+            for step in moves {
+                match step {
+                    Move::Take(who) => pair.take(who),
+                    Move::GiveBack(who, at) => pair.give_back(who, at),
+                    Move::Exchange(who, at) => pair.exchange(who, at),
+                    Move::Split(boundary) => pair.split_at(boundary),
+                    Move::Tell => pair.tell(),
+                }
+                let mut all: Vec<u16> = pair.held.concat();
+                prop_assert!(all.len() as u32 <= cap, "{} of {cap}", all.len());
+                all.sort_unstable();
+                all.dedup();
+                prop_assert_eq!(all.len(), pair.held.iter().map(Vec::len).sum::<usize>());
             }
         }
     }

@@ -1,17 +1,23 @@
 //! All port spaces of this server, and the leases on their ports.
 //!
+//! What this server owns is said once, by [`PortTable::own`], and looked up again for every port under its space's
+//! lock: whoever still holds an older revision's pool cannot take a port that has left meanwhile, and what
+//! [`PortTable::held`] tells afterwards is complete (`docs/decisions/0014`).
+//!
 //! Invariant: the number of live leases of a key is the number of its open sockets, because a lease is dropped only
 //! after its socket is closed ([`crate::dial::EgressStream`] declares them in that order).
 
 use crate::lane::Watcher;
 use crate::port_space::PortSpace;
+use arc_swap::ArcSwap;
 use egressway_core::deadline::now_ms;
-use egressway_core::{EgressAddress, Slices};
+use egressway_core::{EgressPool, Slices};
 use egressway_counters::{EgressCounters, EgressKey, Registry};
 use foldhash::fast::RandomState;
 use parking_lot::Mutex;
 use std::collections::HashMap;
 use std::hash::{BuildHasher, Hasher};
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
@@ -31,6 +37,22 @@ struct Space {
 
 type Shard = Mutex<HashMap<EgressKey, Arc<Space>, RandomState>>;
 
+/// What this server owns of an address now.
+struct Share {
+    slices: Slices,
+    cap: u32,
+    draining: bool,
+}
+
+type Shares = HashMap<IpAddr, Share, RandomState>;
+
+/// Live ports of one key.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Held {
+    pub key: EgressKey,
+    pub ports: Vec<u16>,
+}
+
 /// Who holds which port towards whom.
 pub struct PortTable {
     shards: Box<[Shard]>,
@@ -39,11 +61,13 @@ pub struct PortTable {
     secret: std::hash::RandomState,
     registry: Arc<Registry>,
     quarantine_ms: AtomicU64,
+    shares: Arc<ArcSwap<Shares>>,
 }
 
 /// One port towards one origin, for as long as it lives.
 pub struct PortLease {
     space: Arc<Space>,
+    shares: Arc<ArcSwap<Shares>>,
     port: u16,
 }
 
@@ -55,7 +79,55 @@ impl PortTable {
             secret: std::hash::RandomState::new(),
             registry,
             quarantine_ms: AtomicU64::new(2_000),
+            shares: Arc::default(),
         }
+    }
+
+    /// From now on this server takes ports of the addresses of `pools` alone.
+    pub fn own<'p>(&self, pools: impl Iterator<Item = &'p Arc<EgressPool>>) {
+        let share = |address: &egressway_core::EgressAddress| {
+            let (slices, cap, draining) = (address.slices.clone(), address.cap, address.draining);
+            (address.ip, Share { slices, cap, draining })
+        };
+        let shares: Shares = pools.flat_map(|pool| pool.addresses.iter().map(share)).collect();
+        self.shares.store(Arc::new(shares));
+    }
+
+    /// Live leases whose ports are not this server's any more, or that are more than it may have by now; with
+    /// `everything` all live leases. No lease is missing that was taken before the last [`PortTable::own`].
+    pub fn held(&self, everything: bool) -> Vec<Held> {
+        let none = Share { slices: Slices::from([]), cap: 0, draining: true };
+        let held_of = |space: Arc<Space>| {
+            let state = space.state.lock();
+            let shares = self.shares.load();
+            let share = shares.get(&space.key.egress_ip).unwrap_or(&none);
+            let ports = match everything {
+                true => state.ports.live_ports().collect(),
+                false => state.ports.held_from_others(&share.slices, share.cap),
+            };
+            (!ports.is_empty()).then_some(Held { key: space.key, ports })
+        };
+        self.spaces().into_iter().filter_map(held_of).collect()
+    }
+
+    /// Exactly these are held by another process or server from now on: they are not taken here, and count towards
+    /// the cap here.
+    pub fn exclude(&self, held: Vec<Held>) {
+        let mut by_key: HashMap<EgressKey, Vec<u16>, RandomState> = HashMap::default();
+        for Held { key, ports } in held {
+            by_key.entry(key).or_default().extend(ports);
+        }
+        for space in self.spaces() {
+            space.exclude(&by_key.remove(&space.key).unwrap_or_default());
+        }
+        // Nobody has a port of the others yet.
+        for (key, ports) in by_key {
+            self.space(key).exclude(&ports);
+        }
+    }
+
+    fn spaces(&self) -> Vec<Arc<Space>> {
+        self.shards.iter().flat_map(|shard| shard.lock().values().cloned().collect::<Vec<_>>()).collect()
     }
 
     /// A freed port rests for so long while a never-used one is left.
@@ -63,15 +135,18 @@ impl PortTable {
         self.quarantine_ms.store(milliseconds, Relaxed);
     }
 
-    /// A port of `address` towards `key.origin`; `None` at its cap. No system call either way.
-    pub fn take(&self, key: EgressKey, address: &EgressAddress) -> Option<PortLease> {
-        let space = self.space(key, &address.slices);
+    /// A port of `key`'s address towards its origin; `None` at its cap, or where it is not this server's to take. No
+    /// system call either way.
+    pub fn take(&self, key: EgressKey) -> Option<PortLease> {
+        let space = self.space(key);
         let mut state = space.state.lock();
-        let port = state.ports.take(&address.slices, address.cap, now_ms(), self.quarantine_ms.load(Relaxed));
+        let shares = self.shares.load();
+        let share = shares.get(&key.egress_ip).filter(|share| !share.draining)?;
+        let port = state.ports.take(&share.slices, share.cap, now_ms(), self.quarantine_ms.load(Relaxed));
         space.counters.set_current(state.ports.live());
-        space.counters.capacity.store(address.cap, Relaxed);
+        space.counters.capacity.store(share.cap, Relaxed);
         drop(state);
-        port.map(|port| PortLease { space, port })
+        port.map(|port| PortLease { space, shares: self.shares.clone(), port })
     }
 
     /// Connections that are open for `key` now.
@@ -80,13 +155,19 @@ impl PortTable {
         shard.get(key).map_or(0, |space| space.state.lock().ports.live())
     }
 
+    /// What of the cap of `key` is used up, here and by those whose ports are excluded.
+    pub fn used(&self, key: &EgressKey) -> u32 {
+        let shard = self.shard(key).lock();
+        shard.get(key).map_or(0, |space| space.state.lock().ports.used())
+    }
+
     pub fn counters(&self, key: EgressKey) -> Arc<EgressCounters> {
         self.registry.of(key)
     }
 
     /// `watcher` is told when a port of `key` comes back.
-    pub(crate) fn watch(&self, key: EgressKey, address: &EgressAddress, watcher: &Arc<dyn Watcher>) {
-        let space = self.space(key, &address.slices);
+    pub(crate) fn watch(&self, key: EgressKey, watcher: &Arc<dyn Watcher>) {
+        let space = self.space(key);
         let mut state = space.state.lock();
         if !state.watchers.iter().any(|known| Arc::ptr_eq(known, watcher)) {
             state.watchers.push(watcher.clone());
@@ -104,14 +185,14 @@ impl PortTable {
         }
     }
 
-    fn space(&self, key: EgressKey, slices: &Slices) -> Arc<Space> {
+    fn space(&self, key: EgressKey) -> Arc<Space> {
         let mut shard = self.shard(&key).lock();
         let make = || {
             Arc::new(Space {
                 key,
                 counters: self.registry.of(key),
                 state: Mutex::new(State {
-                    ports: PortSpace::new(slices, self.seed(&key)),
+                    ports: PortSpace::new(&Slices::from([]), self.seed(&key)),
                     watchers: Vec::new(),
                 }),
             })
@@ -152,11 +233,25 @@ impl PortLease {
 
     /// Gives the port up for another one, because the kernel says that it is busy. `false`: there is no other.
     pub(crate) fn exchange(&mut self) -> bool {
-        let other = self.space.state.lock().ports.exchange(self.port, now_ms());
+        let mut state = self.space.state.lock();
+        let shares = self.shares.load();
+        let share = shares.get(&self.space.key.egress_ip).filter(|share| !share.draining);
+        let other = share.and_then(|share| state.ports.exchange(&share.slices, self.port, now_ms()));
         if let Some(other) = other {
             self.port = other;
         }
         other.is_some()
+    }
+}
+
+impl Space {
+    fn exclude(&self, ports: &[u16]) {
+        let (freed, watchers) = {
+            let mut state = self.state.lock();
+            (state.ports.exclude(ports, now_ms()), state.watchers.clone())
+        };
+        // Each port serves one who waits.
+        (0..freed).take_while(|_| watchers.iter().any(|watcher| watcher.port_is_free())).for_each(drop);
     }
 }
 
@@ -181,8 +276,11 @@ impl Drop for PortLease {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use egressway_core::EgressAddress;
     use egressway_counters::Protocol;
-    use std::net::{IpAddr, SocketAddr};
+    use std::net::SocketAddr;
+    use std::sync::atomic::AtomicUsize;
+    use std::sync::atomic::Ordering::SeqCst;
 
     fn key(origin: u8) -> EgressKey {
         EgressKey {
@@ -192,20 +290,26 @@ mod tests {
         }
     }
 
-    fn address(cap: u32) -> EgressAddress {
-        EgressAddress {
-            ip: key(1).egress_ip,
-            slices: [(20_000, 20_099)].as_slice().into(),
-            cap,
-            draining: false,
-        }
+    fn own(table: &PortTable, slices: &[(u16, u16)], cap: u32) {
+        let address = EgressAddress { ip: key(1).egress_ip, slices: slices.into(), cap, draining: false };
+        table.own([Arc::new(EgressPool::new("pool", vec![address]))].iter());
+    }
+
+    /// It owns a hundred ports and may use `cap` of them.
+    fn table(cap: u32, registry: Arc<Registry>) -> PortTable {
+        let table = PortTable::new(registry);
+        own(&table, &[(20_000, 20_099)], cap);
+        table
+    }
+
+    fn take_all(table: &PortTable, origin: u8) -> Vec<PortLease> {
+        std::iter::from_fn(|| table.take(key(origin))).collect()
     }
 
     #[test]
     fn two_origins_have_all_ports_each() {
-        let table = PortTable::new(Arc::default());
-        let first: Vec<_> = std::iter::from_fn(|| table.take(key(1), &address(100))).collect();
-        let second: Vec<_> = std::iter::from_fn(|| table.take(key(2), &address(100))).collect();
+        let table = table(100, Arc::default());
+        let (first, second) = (take_all(&table, 1), take_all(&table, 2));
         assert_eq!((first.len(), second.len()), (100, 100));
         assert_eq!(table.live(&key(1)), 100);
         drop(first);
@@ -214,14 +318,13 @@ mod tests {
 
     #[test]
     fn leases_taken_by_many_threads_never_pass_the_cap() {
-        let table = Arc::new(PortTable::new(Arc::default()));
+        let table = Arc::new(table(10, Arc::default()));
         let threads: Vec<_> = (0..4)
             .map(|_| {
                 let table = table.clone();
                 std::thread::spawn(move || {
                     for _ in 0..2_000 {
-                        let leases: Vec<_> =
-                            (0..5).filter_map(|_| table.take(key(1), &address(10))).collect();
+                        let leases: Vec<_> = (0..5).filter_map(|_| table.take(key(1))).collect();
                         assert!(table.live(&key(1)) <= 10);
                         drop(leases);
                     }
@@ -240,11 +343,73 @@ mod tests {
     #[test]
     fn the_table_counts_what_is_open() {
         let registry = Arc::new(Registry::default());
-        let table = PortTable::new(registry.clone());
-        let leases = [table.take(key(1), &address(2)), table.take(key(1), &address(2))];
-        assert!(table.take(key(1), &address(2)).is_none());
+        let table = table(2, registry.clone());
+        let leases = [table.take(key(1)), table.take(key(1))];
+        assert!(table.take(key(1)).is_none());
         drop(leases);
         let row = &registry.drain()[0];
         assert_eq!((row.current, row.peak, row.capacity), (0, 2, 2));
+    }
+
+    #[test]
+    fn a_port_that_has_left_is_held_and_not_taken_again() {
+        let table = table(100, Arc::default());
+        let leases = take_all(&table, 1);
+        own(&table, &[(20_000, 20_049)], 50);
+        let held = table.held(false);
+        assert_eq!((held.len(), held[0].key, held[0].ports.len()), (1, key(1), 50));
+        assert!(held[0].ports.iter().all(|port| *port >= 20_050));
+        assert_eq!(table.held(true)[0].ports.len(), 100);
+        drop(leases);
+        assert_eq!(table.held(true), []);
+        assert!(take_all(&table, 1).iter().all(|lease| lease.port() < 20_050));
+        table.own([].iter());
+        assert!(table.take(key(1)).is_none());
+    }
+
+    #[test]
+    fn what_another_table_holds_is_left_alone_towards_that_origin_only() {
+        let (mine, theirs) = (table(60, Arc::default()), table(100, Arc::default()));
+        let first = theirs.take(key(1)).expect("a port");
+        mine.exclude(theirs.held(true));
+        let leases = take_all(&mine, 1);
+        assert_eq!(leases.len(), 59, "it counts to the cap");
+        assert!(leases.iter().all(|lease| lease.port() != first.port()));
+        assert_eq!(take_all(&mine, 2).len(), 60);
+    }
+
+    #[test]
+    fn excluded_ports_are_not_forgotten_by_a_sweep() {
+        let table = table(100, Arc::default());
+        table.set_quarantine(0);
+        table.exclude(vec![Held { key: key(1), ports: (20_000..20_099).collect() }]);
+        table.sweep(0, 1);
+        assert_eq!(take_all(&table, 1).len(), 1);
+        table.exclude(Vec::new());
+        table.sweep(0, 1);
+        assert_eq!(take_all(&table, 1).len(), 100);
+    }
+
+    struct Patient(AtomicUsize);
+
+    impl Watcher for Patient {
+        fn port_is_free(&self) -> bool {
+            self.0.fetch_update(SeqCst, SeqCst, |waiting| waiting.checked_sub(1)).is_ok()
+        }
+        fn is_waiting(&self) -> bool {
+            self.0.load(SeqCst) > 0
+        }
+    }
+
+    #[test]
+    fn each_port_that_is_lifted_wakes_one_who_waits() {
+        let table = table(3, Arc::default());
+        table.exclude(vec![Held { key: key(1), ports: vec![20_000, 20_001, 20_002] }]);
+        assert!(table.take(key(1)).is_none());
+        let patient = Arc::new(Patient(AtomicUsize::new(5)));
+        let watcher: Arc<dyn Watcher> = patient.clone();
+        table.watch(key(1), &watcher);
+        table.exclude(vec![Held { key: key(1), ports: vec![20_001] }]);
+        assert_eq!(patient.0.load(SeqCst), 3);
     }
 }

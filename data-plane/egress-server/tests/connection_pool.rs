@@ -161,7 +161,9 @@ fn scene(h2_streams: Option<u32>, cap: u32, covered: &'static [&'static str]) ->
     let ports = Arc::new(PortTable::new(Arc::new(Registry::default())));
     let pool = ConnectionPool::new(Origin(world.clone()), ports.clone(), Arc::new(Dialer::default()), 4);
     pool.set(&SETTINGS);
-    Scene { world, pool: Arc::new(pool), ports, addresses: addresses("pool", &["192.0.2.1"], cap) }
+    let addresses = addresses("pool", &["192.0.2.1"], cap);
+    pool.own_pools(&[addresses.clone()]);
+    Scene { world, pool: Arc::new(pool), ports, addresses }
 }
 
 fn tls(name: &str, verify: Verify) -> Transport {
@@ -218,6 +220,7 @@ async fn another_pool_account_origin_or_transport_never_gets_a_connection() {
     let scene = scene(None, 100, &[]);
     finish(scene.acquire(Transport::Http1, "a.example.com").await.expect("a connection"));
     let other_pool = addresses("pool", &["192.0.2.2"], 10);
+    scene.pool.own_pools(&[scene.addresses.clone(), other_pool.clone()]);
     let base = scene.key(Transport::Http1);
     let others = [
         GroupKey { pool: other_pool.serial, ..base.clone() },
@@ -367,10 +370,34 @@ async fn connections_of_a_pool_that_is_gone_are_closed() {
     finish(scene.acquire(Transport::Http1, "a.example.com").await.expect("a connection"));
     let in_use =
         scene.acquire(tls("a.example.com", Verify::Full), "a.example.com").await.expect("a connection");
-    scene.pool.retain_pools(&std::collections::HashSet::new());
+    scene.pool.retain_pools(&[]);
     assert_eq!(scene.world.open.load(SeqCst), 1, "only the one in use is left");
     finish(in_use);
     assert_eq!((scene.world.open.load(SeqCst), scene.live()), (0, 0));
+}
+
+#[tokio::test]
+async fn whoever_waits_for_a_port_that_leaves_is_told_at_once() {
+    let scene = Arc::new(scene(None, 1, &[]));
+    let held = scene.acquire(Transport::Http1, "a.example.com").await.expect("a connection");
+    let asking = scene.clone();
+    let task = tokio::spawn(async move { asking.acquire(Transport::Http1, "a.example.com").await });
+    while scene.pool.waiting() == 0 {
+        tokio::task::yield_now().await;
+    }
+    let moved = addresses("pool", &["192.0.2.2"], 1);
+    scene.pool.own_pools(&[moved.clone()]);
+    scene.pool.retain_pools(&[moved.clone()]);
+    let told = tokio::time::timeout(Duration::from_secs(5), task).await.expect("at once").expect("no panic");
+    assert_eq!(told.err().map(|error| error.code), Some(Code::NoApplicableIp));
+    let late = scene.acquire(Transport::Http1, "a.example.com").await;
+    assert_eq!(late.err().map(|error| error.code), Some(Code::NoApplicableIp), "the pool is not what it was");
+    assert_eq!(scene.live(), 1, "the one in use goes on");
+    finish(held);
+    assert_eq!((scene.live(), scene.world.open.load(SeqCst)), (0, 0));
+    let key = GroupKey { pool: moved.serial, ..scene.key(Transport::Http1) };
+    let want = Want { key, pool: &moved, host: "a.example.com", worker: 0, is_fresh: false };
+    assert!(scene.pool.acquire(&want).await.is_ok());
 }
 
 /// One client's behaviour: what it wants, how long it keeps it, how it ends.
@@ -480,7 +507,7 @@ proptest! {
                 served.expect("nobody waits for ever").expect("no panic");
             }
             assert_eq!(scene.pool.waiting(), 0);
-            scene.pool.retain_pools(&std::collections::HashSet::new());
+            scene.pool.retain_pools(&[]);
             tokio::task::yield_now().await;
             while scene.world.open.load(SeqCst) > 0 {
                 tokio::task::yield_now().await;
@@ -586,7 +613,7 @@ async fn a_request_whose_pool_goes_while_its_connection_is_opened_is_served() {
         while scene.world.dials.load(SeqCst) == 0 {
             tokio::task::yield_now().await;
         }
-        scene.pool.retain_pools(&std::collections::HashSet::new());
+        scene.pool.retain_pools(&[]);
         let served = tokio::time::timeout(Duration::from_secs(5), task).await;
         assert!(served.expect("in time").expect("no panic").is_ok(), "{streams:?}");
         assert!(scene.world.dials.load(SeqCst) <= 2, "{streams:?}");

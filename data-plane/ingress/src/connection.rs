@@ -157,7 +157,7 @@ async fn serve_plain<V: Service>(
     if is_begun {
         deadline.set(settings.head);
     } else {
-        deadline.set_idle(settings.head);
+        deadline.set_first(settings.head);
     }
     let mut io = BufferedIo::new(ClientStream::Plain(tcp));
     io.prepend(&prefix);

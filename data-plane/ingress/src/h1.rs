@@ -114,8 +114,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> H1Client<S> {
             // What was read to find out the protocol has started the deadline.
         } else if is_begun {
             deadline.set(settings.head);
+        } else if is_first {
+            deadline.set_first(settings.head);
         } else {
-            deadline.set_idle(if is_first { settings.head } else { settings.idle_h1 });
+            deadline.set_idle(settings.idle_h1);
         }
         loop {
             if !self.stream.io.buffered().is_empty() {

@@ -3,7 +3,7 @@
 //! `SO_REUSEPORT` would let a second instance share the port silently, so a socket without it is bound first and
 //! gets the error that a person expects (`data-plane.md` section 3).
 
-use socket2::{Domain, Protocol, Socket, Type};
+use socket2::{Domain, Protocol, SockFilter, SockRef, Socket, Type};
 use std::fmt;
 use std::io;
 use std::net::{SocketAddr, TcpListener};
@@ -40,6 +40,29 @@ pub fn bind_shared(address: SocketAddr, workers: usize) -> Result<Vec<TcpListene
     sockets.map_err(|cause| BindError { address, cause })
 }
 
+/// The kernel begins no more handshakes on `listener` and completes those it has begun. A client whose first packet is
+/// dropped here sends it again after a second, and it reaches whoever listens at the address by then.
+///
+/// # Errors
+/// The kernel takes no filter.
+pub fn begin_no_more_handshakes(listener: &tokio::net::TcpListener) -> io::Result<()> {
+    SockRef::from(listener).attach_filter(&[
+        // The flags of the TCP header; of them SYN and ACK.
+        SockFilter::new(LOAD_BYTE, 0, 0, 13),
+        SockFilter::new(AND, 0, 0, 0x12),
+        // SYN alone is dropped, everything else is kept.
+        SockFilter::new(JUMP_IF_EQUAL, 0, 1, 0x02),
+        SockFilter::new(RETURN, 0, 0, 0),
+        SockFilter::new(RETURN, 0, 0, u32::MAX),
+    ])
+}
+
+/// Instructions of the kernel's classic packet filter.
+const LOAD_BYTE: u16 = 0x30;
+const AND: u16 = 0x54;
+const JUMP_IF_EQUAL: u16 = 0x15;
+const RETURN: u16 = 0x06;
+
 fn socket(address: SocketAddr, shared: bool) -> io::Result<Socket> {
     let socket = Socket::new(Domain::for_address(address), Type::STREAM.nonblocking(), Some(Protocol::TCP))?;
     if address.is_ipv6() {
@@ -59,6 +82,24 @@ fn listen(socket: Socket) -> io::Result<TcpListener> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::net::TcpStream;
+    use std::time::Duration;
+
+    #[tokio::test]
+    async fn a_closing_listener_completes_what_has_begun_and_begins_nothing() {
+        let any = SocketAddr::from(([127, 0, 0, 1], 0));
+        let old = bind(any, 1).expect("bind").remove(0);
+        let address = old.local_addr().expect("address");
+        let old = tokio::net::TcpListener::from_std(old).expect("listener");
+        let _accepted = TcpStream::connect(address).expect("in the queue");
+        begin_no_more_handshakes(&old).expect("filter");
+        let late = std::thread::spawn(move || TcpStream::connect_timeout(&address, Duration::from_secs(20)));
+        old.accept().await.expect("what was in the queue");
+        let next = bind_shared(address, 1).expect("beside it");
+        drop(old);
+        late.join().expect("no panic").expect("not refused: its packet came again");
+        next[0].accept().expect("at the next one");
+    }
 
     #[test]
     fn workers_share_a_port_and_others_are_told_that_it_is_taken() {

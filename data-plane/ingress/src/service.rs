@@ -5,7 +5,7 @@ use egressway_core::{Code, Deadline, RequestHead};
 use ipnet::IpNet;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed, Ordering::Release};
 use std::time::Duration;
 
 /// What is known of a connection before its first request.
@@ -87,7 +87,8 @@ impl Counted {
 
 impl Drop for Counted {
     fn drop(&mut self) {
-        self.0.fetch_sub(1, Relaxed);
+        // Whoever sees this one gone sees whatever it has counted before.
+        self.0.fetch_sub(1, Release);
     }
 }
 

@@ -90,6 +90,13 @@ pub struct Failure {
     pub is_answered: bool,
 }
 
+impl Failure {
+    /// Nothing of the request has been sent, for want of a port.
+    pub fn has_found_no_port(&self) -> bool {
+        !self.is_answered && matches!(self.error.code, Code::NoApplicableIp | Code::EgressCapacityExhausted)
+    }
+}
+
 impl<'a, C: ClientSide> Exchange<'a, C> {
     pub fn new(
         around: Surroundings<'a>,

@@ -9,6 +9,7 @@ mod connector;
 mod current;
 mod exchange;
 mod forwarded;
+mod held;
 pub mod plane;
 mod relay;
 pub mod report;

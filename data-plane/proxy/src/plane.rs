@@ -5,15 +5,16 @@
 use crate::connector::OriginConnector;
 use crate::current::{Current, Trust};
 use crate::exchange::Pool;
+use crate::held;
 use crate::report::{Drained, DrainedBytes, ListenerRow, Status, TotalsRow, UnbindableRow};
 use crate::service::{Shared, WorkerService};
 use crate::worker::{self, ListenerId, Worker};
 use arc_swap::ArcSwap;
-use egressway_core::PoolSerial;
+use egressway_core::EgressPool;
 use egressway_counters::{Registry, Totals};
 use egressway_egress_server::dial::check_bindable;
 use egressway_egress_server::{ConnectionPool, Dialer, PortTable};
-use egressway_ingress::service::ListenerSettings;
+use egressway_ingress::service::{Counted, ListenerSettings};
 use egressway_ingress::{BindError, ClientLimits, bind, tls};
 use egressway_origin::tls::TlsConfigs;
 use egressway_snapshot::{CertificateResolver, Listener, Refused, TableBuilder, Tables};
@@ -38,6 +39,9 @@ pub struct Options {
     /// Log lines that may wait for their reader, over all workers.
     pub log_buffer_bytes: usize,
     pub access_log: bool,
+    /// Listeners are shared with another process of ours, before or after this one: whoever else listens is not
+    /// noticed, and closing takes [`worker::HANDSHAKES`].
+    pub share_listeners: bool,
 }
 
 /// Why a snapshot was not applied. The one before it is still in place.
@@ -82,6 +86,7 @@ pub struct Plane {
     tables: Arc<ArcSwap<Tables>>,
     registry: Arc<Registry>,
     dialer: Arc<Dialer>,
+    ports: Arc<PortTable>,
     control: Mutex<Control>,
     /// Tables that requests may still hold: dropped here and not on a worker, which would pause for it.
     retired: Mutex<Vec<Arc<Current>>>,
@@ -109,7 +114,8 @@ impl Plane {
         let dialer = Arc::new(Dialer::default());
         let ports = Arc::new(PortTable::new(registry.clone()));
         let connector = OriginConnector { dialer: dialer.clone(), current: current.clone() };
-        let pool: Arc<Pool> = Arc::new(ConnectionPool::new(connector, ports, dialer.clone(), workers));
+        let pool: Arc<Pool> =
+            Arc::new(ConnectionPool::new(connector, ports.clone(), dialer.clone(), workers));
         let resolver = Arc::new(CertificateResolver::new(tables.clone()));
         let shared = Arc::new(Shared {
             current,
@@ -117,6 +123,8 @@ impl Plane {
             pool,
             panics: AtomicU64::new(0),
             connections: (0..workers).map(|_| Arc::new(AtomicUsize::new(0))).collect(),
+            listening: Arc::default(),
+            share_listeners: options.share_listeners,
         });
         let log_bytes = if options.access_log { options.log_buffer_bytes / workers } else { 0 };
         let services: Vec<_> = (0..workers)
@@ -145,6 +153,7 @@ impl Plane {
             tables,
             registry,
             dialer,
+            ports,
             control: Mutex::new(control),
             retired: Mutex::default(),
             is_draining: AtomicBool::new(false),
@@ -174,16 +183,21 @@ impl Plane {
 
     fn switch_to(&self, control: &mut Control, tables: Arc<Tables>) -> Result<Applied, ApplyError> {
         let trust = self.trust(control, &tables)?;
-        let opened = open_listeners(control, &tables, self.services.len())?;
+        let opened = open_listeners(control, &tables, &self.shared)?;
         let current = Arc::new(Current::new(tables.clone(), trust));
         self.shared.pool.set(&current.pool_settings());
         self.shared.pool.set_quarantine(tables.settings.port_quarantine_ms.into());
+        let pools: Vec<Arc<EgressPool>> = tables.pools().cloned().collect();
+        // Ports before tables: no request of the new ones finds a port that is not this server's yet, none of the old
+        // ones one that is its no more.
+        let has_other_pools = self.shared.pool.own_pools(&pools);
         self.tables.store(tables.clone());
         let old = self.shared.current.swap(current);
         self.retired.lock().push(old);
-        start_listeners(control, &tables, opened);
-        let serials: HashSet<PoolSerial> = tables.pools().map(|pool| pool.serial).collect();
-        self.shared.pool.retain_pools(&serials);
+        start_listeners(control, &tables, opened, &self.shared);
+        if has_other_pools {
+            self.shared.pool.retain_pools(&pools);
+        }
         check_addresses(control, &tables);
         Ok(Applied {
             revision: tables.revision,
@@ -277,7 +291,22 @@ impl Plane {
         self.services.iter().map(|service| service.log.dropped()).sum()
     }
 
-    /// Takes no new connections, lets those that are open end until `patience` is over, then cuts the rest.
+    /// Open connections whose ports have left this server, and with `everything` all, as [`held::encode`] writes them.
+    /// Complete for what `apply` has taken away.
+    pub fn held(&self, everything: bool) -> Vec<u8> {
+        held::encode(&self.ports.held(everything))
+    }
+
+    /// Exactly these connections, in the form of [`Plane::held`], are another process's or server's from now on.
+    ///
+    /// # Errors
+    /// They cannot be read; what was excluded stays so.
+    pub fn exclude(&self, held: &[u8]) -> Result<(), String> {
+        self.ports.exclude(held::decode(held)?);
+        Ok(())
+    }
+
+    /// Takes no new connections (with shared listeners after [`worker::HANDSHAKES`]), lets those that are open end until `patience` is over, then cuts the rest.
     /// Returns how many were cut. A second call finds nothing left to do.
     pub fn stop(&self, patience: Duration) -> usize {
         self.is_draining.store(true, Relaxed);
@@ -288,12 +317,12 @@ impl Plane {
         };
         workers.iter().for_each(Worker::drain);
         let deadline = Instant::now() + patience.min(LONGEST_DRAIN);
-        while self.shared.open_connections() > 0 && Instant::now() < deadline && !workers.is_empty() {
+        while self.shared.is_busy() && Instant::now() < deadline && !workers.is_empty() {
             std::thread::sleep(DRAIN_STEP);
         }
         let cut = self.shared.open_connections();
         workers.into_iter().for_each(Worker::stop);
-        self.shared.pool.retain_pools(&HashSet::new());
+        self.shared.pool.retain_pools(&[]);
         cut
     }
 }
@@ -313,7 +342,7 @@ fn since(total: u64, drained: &AtomicU64) -> u64 {
 fn open_listeners(
     control: &Control,
     tables: &Tables,
-    workers: usize,
+    shared: &Shared,
 ) -> Result<Vec<(Listener, Vec<std::net::TcpListener>)>, ApplyError> {
     let is_open = |wanted: &Listener| control.listeners.iter().any(|open| open.wanted == *wanted);
     // A listener whose settings change gives its port up first: the new one could not have it otherwise.
@@ -323,7 +352,9 @@ fn open_listeners(
     };
     let mut opened = Vec::new();
     for wanted in tables.listeners().iter().filter(|wanted| !is_open(wanted)) {
-        let sockets = if is_replaced(wanted) {
+        let workers = shared.connections.len();
+        let is_shared = shared.share_listeners && wanted.address.port() != 0;
+        let sockets = if is_shared || is_replaced(wanted) {
             egressway_ingress::listener::bind_shared(wanted.address, workers)
         } else {
             bind(wanted.address, workers)
@@ -337,6 +368,7 @@ fn start_listeners(
     control: &mut Control,
     tables: &Tables,
     opened: Vec<(Listener, Vec<std::net::TcpListener>)>,
+    shared: &Shared,
 ) {
     for (wanted, sockets) in opened {
         let id = control.next_listener;
@@ -347,7 +379,7 @@ fn start_listeners(
         });
         let bound = sockets.first().and_then(|socket| socket.local_addr().ok()).unwrap_or(wanted.address);
         for (worker, socket) in control.workers.iter().zip(sockets) {
-            worker.listen(id, socket, &settings);
+            worker.listen(id, socket, &settings, Counted::new(&shared.listening));
         }
         control.listeners.push(OpenListener { id, wanted, bound });
     }

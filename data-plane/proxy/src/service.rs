@@ -12,7 +12,10 @@ use egressway_counters::{LogBuffer, RequestCounters};
 use egressway_ingress::{ConnectionInfo, IngressSettings, Service};
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::Acquire, Ordering::Relaxed};
+
+/// A request that finds no port because the tables have changed under it begins again, so often in all.
+const MOST_BEGINNINGS: u32 = 4;
 
 /// What all workers share.
 pub struct Shared {
@@ -22,12 +25,22 @@ pub struct Shared {
     pub panics: AtomicU64,
     /// Open client connections of each worker.
     pub connections: Box<[Arc<AtomicUsize>]>,
+    /// Listening sockets that are open still.
+    pub listening: Arc<AtomicUsize>,
+    /// Another process of ours listens beside this one, before or after it.
+    pub share_listeners: bool,
 }
 
 impl Shared {
     /// Open client connections.
     pub fn open_connections(&self) -> usize {
         self.connections.iter().map(|count| count.load(Relaxed)).sum()
+    }
+
+    /// Some connection or listener is open.
+    pub fn is_busy(&self) -> bool {
+        // A connection is counted before the listener it came from closes.
+        self.listening.load(Acquire) > 0 || self.open_connections() > 0
     }
 
     /// The worker that should serve a connection that `worker` has accepted: itself, unless another has clearly
@@ -116,16 +129,30 @@ impl Service for WorkerService {
     ) {
         let mut entry = Entry::begin();
         let id = new_request_id();
-        let current = self.shared.current.load();
-        let around = Surroundings {
-            current: &current,
-            pool: &self.shared.pool,
-            worker: self.worker,
-            turn: self.turn.fetch_add(1, Relaxed),
-            connection,
-            deadline,
+        let mut current = self.shared.current.load();
+        let mut beginnings = 0;
+        let outcome = loop {
+            let around = Surroundings {
+                current: &current,
+                pool: &self.shared.pool,
+                worker: self.worker,
+                turn: self.turn.fetch_add(1, Relaxed),
+                connection,
+                deadline,
+            };
+            let outcome = Exchange::new(around, client, request, &id, &mut entry).run().await;
+            beginnings += 1;
+            let has_found_no_port = outcome.as_ref().is_err_and(Failure::has_found_no_port);
+            if !has_found_no_port || beginnings == MOST_BEGINNINGS {
+                break outcome;
+            }
+            let newest = self.shared.current.load();
+            if Arc::ptr_eq(&current, &newest) {
+                break outcome;
+            }
+            // What the older tables promised has moved meanwhile.
+            current = newest;
         };
-        let outcome = Exchange::new(around, client, request, &id, &mut entry).run().await;
         if let Err(Failure { error, is_answered }) = outcome {
             if !is_answered {
                 self.answer_for(client, &error, request, &id, deadline, &mut entry).await;

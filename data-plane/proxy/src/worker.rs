@@ -4,6 +4,7 @@ use crate::service::{Shared, WorkerService};
 use egressway_core::Deadlines;
 use egressway_core::deadline::TICK;
 use egressway_ingress::connection::Surroundings;
+use egressway_ingress::listener::begin_no_more_handshakes;
 use egressway_ingress::service::{Counted, ListenerSettings};
 use egressway_ingress::{ClientLimits, serve_connection};
 use std::collections::HashMap;
@@ -18,11 +19,16 @@ use std::time::Duration;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Notify;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
+use tokio::time::{Instant, timeout_at};
 
 /// The connection pool is swept in so many parts, one each tick.
 const SWEEP_PARTS: usize = 5;
 /// Pause after a failed accept, which most often means that descriptors have run out.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(20);
+
+/// A client's handshake takes no longer: for so long a listener that another process continues stays open. Less than
+/// the second after which clients send their first packet again.
+pub const HANDSHAKES: Duration = Duration::from_millis(500);
 
 /// Numbers a listener for as long as the plane lives.
 pub type ListenerId = u64;
@@ -40,7 +46,7 @@ pub fn inbox() -> (Inbox, Door) {
 pub enum Command {
     /// Serves a connection that another worker accepted.
     Serve(std::net::TcpStream, SocketAddr, Arc<ListenerSettings>, Counted),
-    Listen(ListenerId, std::net::TcpListener, Arc<ListenerSettings>),
+    Listen(ListenerId, std::net::TcpListener, Arc<ListenerSettings>, Counted),
     Close(ListenerId),
     /// Takes no new connections; idle ones end.
     Drain,
@@ -81,8 +87,15 @@ impl Worker {
         Ok(Worker { door, thread })
     }
 
-    pub fn listen(&self, id: ListenerId, socket: std::net::TcpListener, settings: &Arc<ListenerSettings>) {
-        self.send(Command::Listen(id, socket, settings.clone()));
+    /// `open` is dropped when the listener is closed and what was in its queue is being served.
+    pub fn listen(
+        &self,
+        id: ListenerId,
+        socket: std::net::TcpListener,
+        settings: &Arc<ListenerSettings>,
+        open: Counted,
+    ) {
+        self.send(Command::Listen(id, socket, settings.clone(), open));
     }
 
     pub fn close(&self, id: ListenerId) {
@@ -114,11 +127,15 @@ async fn run(around: Surroundings<WorkerService>, mut inbox: Inbox, doors: Arc<[
         tokio::select! {
             biased;
             command = inbox.recv() => match command {
-                Some(Command::Listen(id, socket, settings)) => match TcpListener::from_std(socket) {
+                Some(Command::Listen(id, socket, settings, open)) => match TcpListener::from_std(socket) {
                     Ok(socket) => {
                         let closing = Arc::new(Notify::new());
                         accepting.insert(id, closing.clone());
-                        tokio::spawn(listen(around.clone(), socket, settings, doors.clone(), closing));
+                        let (around, doors) = (around.clone(), doors.clone());
+                        tokio::spawn(async move {
+                            listen(around, socket, settings, doors, closing).await;
+                            drop(open);
+                        });
                     }
                     Err(_) => { around.service.shared.panics.fetch_add(1, Relaxed); }
                 },
@@ -132,7 +149,7 @@ async fn run(around: Surroundings<WorkerService>, mut inbox: Inbox, doors: Arc<[
                 }
                 Some(Command::Drain) => {
                     accepting.drain().for_each(|(_, closing)| closing.notify_one());
-                    around.deadlines.drain();
+                    tokio::spawn(drain(around.clone()));
                 }
                 Some(Command::Stop) | None => return,
             },
@@ -147,6 +164,15 @@ async fn run(around: Surroundings<WorkerService>, mut inbox: Inbox, doors: Arc<[
     }
 }
 
+/// Clients that another process goes on serving are told so with their next answer, before idle ones are cut.
+async fn drain(around: Surroundings<WorkerService>) {
+    around.deadlines.begin_draining();
+    if around.service.shared.share_listeners {
+        tokio::time::sleep(HANDSHAKES).await;
+    }
+    around.deadlines.drain();
+}
+
 /// A fault in it must not end the worker that happens to do it.
 fn sweep(shared: &Shared, part: usize) {
     let swept = catch_unwind(AssertUnwindSafe(|| shared.pool.sweep(part, SWEEP_PARTS)));
@@ -155,7 +181,8 @@ fn sweep(shared: &Shared, part: usize) {
     }
 }
 
-/// Takes connections until `closing`; those that the kernel has completed by then are served, not reset.
+/// Takes connections until `closing`; those that the kernel has completed by then are served, not reset, and with a
+/// shared listener those it has begun as well.
 async fn listen(
     around: Surroundings<WorkerService>,
     socket: TcpListener,
@@ -172,6 +199,15 @@ async fn listen(
         match accepted {
             Ok((tcp, peer)) => place(&around, tcp, peer, &settings, &doors),
             Err(_) => tokio::time::sleep(ACCEPT_PAUSE).await,
+        }
+    }
+    if around.service.shared.share_listeners && begin_no_more_handshakes(&socket).is_ok() {
+        let ends_at = Instant::now() + HANDSHAKES;
+        while let Ok(accepted) = timeout_at(ends_at, socket.accept()).await {
+            match accepted {
+                Ok((tcp, peer)) => place(&around, tcp, peer, &settings, &doors),
+                Err(_) => tokio::time::sleep(ACCEPT_PAUSE).await,
+            }
         }
     }
     while let Poll::Ready(Ok((tcp, peer))) = socket.poll_accept(&mut Context::from_waker(Waker::noop())) {

@@ -1,4 +1,5 @@
-//! CONFIG 5 of 5: the binding that Python drives the data plane with: apply, drain_counters, status, stop.
+//! CONFIG 5 of 5: the binding that Python drives the data plane with: apply, drain_counters,
+//! status, held, exclude, stop.
 //!
 //! Bytes and plain numbers cross here, nothing calls back into Python, and every verb gives the interpreter up while
 //! it runs. The hand-written stub is `egressway/data_plane/_native.pyi`; a test compares both.
@@ -70,9 +71,15 @@ impl DataPlane {
 #[pymethods]
 impl DataPlane {
     #[new]
-    #[pyo3(signature = (*, workers = 0, log_buffer_bytes = 8_388_608, access_log = true))]
-    fn new(py: Python<'_>, workers: usize, log_buffer_bytes: usize, access_log: bool) -> PyResult<Self> {
-        let options = Options { workers, log_buffer_bytes, access_log };
+    #[pyo3(signature = (*, workers = 0, log_buffer_bytes = 8_388_608, access_log = true, share_listeners = false))]
+    fn new(
+        py: Python<'_>,
+        workers: usize,
+        log_buffer_bytes: usize,
+        access_log: bool,
+        share_listeners: bool,
+    ) -> PyResult<Self> {
+        let options = Options { workers, log_buffer_bytes, access_log, share_listeners };
         let plane = py.detach(|| Plane::start(&options))?;
         Ok(DataPlane { plane, process: std::process::id() })
     }
@@ -110,6 +117,17 @@ impl DataPlane {
         let plane = self.plane()?;
         let status = py.detach(|| plane.status());
         Ok(PyBytes::new(py, &status))
+    }
+
+    fn held<'py>(&self, py: Python<'py>, everything: bool) -> PyResult<Bound<'py, PyBytes>> {
+        let plane = self.plane()?;
+        let held = py.detach(|| plane.held(everything));
+        Ok(PyBytes::new(py, &held))
+    }
+
+    fn exclude(&self, py: Python<'_>, held: &[u8]) -> PyResult<()> {
+        let plane = self.plane()?;
+        py.detach(|| plane.exclude(held)).map_err(PyValueError::new_err)
     }
 
     fn stop(&self, py: Python<'_>, deadline: f64) -> PyResult<usize> {
