@@ -58,6 +58,10 @@ macro_rules! codes {
             pub const fn as_str(self) -> &'static str {
                 match self { $(Code::$variant => $code,)* }
             }
+            /// The code that is written so; one that is not known here has no meaning here.
+            pub fn named(name: &[u8]) -> Option<Code> {
+                Code::ALL.iter().copied().find(|code| code.as_str().as_bytes() == name)
+            }
             pub const fn status(self) -> u16 {
                 match self { $(Code::$variant => $status,)* }
             }
@@ -102,6 +106,9 @@ codes! {
     EgressCapacityExhausted "egress_capacity_exhausted" 503 Egress Safe Some(1), "Every connection the pool may hold to this origin is in use.";
     EgressAddressUnbindable "egress_address_unbindable" 503 Egress Safe Some(5), "The egress address cannot be used on this server.";
     EgressPortsBusy "egress_ports_busy" 503 Egress Safe Some(1), "The tried ports of the egress address are held by others.";
+    NoApplicableIpInRegion "no_applicable_ip_in_region" 503 Egress Safe None, "The zone's pool has no usable address inside the hostname's region.";
+    EgressServerUnreachable "egress_server_unreachable" 503 Egress Safe Some(1), "No server that holds an address of the pool can be reached.";
+    EgressServerLost "egress_server_lost" 502 Egress IfIdempotent None, "The server that the request left from was lost before its answer was complete.";
     ForeignEgressPrevented "foreign_egress_prevented" 503 Egress Safe Some(1), "The connection did not leave from the chosen address and was closed.";
     OriginRefused "origin_refused" 502 Origin Safe Some(1), "The origin refused the connection.";
     OriginUnreachable "origin_unreachable" 502 Origin Safe Some(1), "The origin cannot be reached.";

@@ -4,6 +4,8 @@
 //! filled again for the next message of a connection, so a keep-alive request allocates nothing.
 //! Codecs (`http1`, `http2`) fill and write heads; stages read them.
 
+mod transfer;
+
 use crate::field::FieldName;
 use std::ops::Range;
 

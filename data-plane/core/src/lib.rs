@@ -9,6 +9,7 @@ pub mod field;
 pub mod fleet;
 pub mod head;
 pub mod hygiene;
+pub mod record;
 pub mod side;
 
 pub use deadline::{Deadline, Deadlines};

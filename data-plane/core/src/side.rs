@@ -8,7 +8,9 @@ use crate::error::Error;
 use crate::head::{Fields, RequestHead, ResponseHead};
 use bytes::Bytes;
 use std::io;
+use std::net::SocketAddr;
 use std::task::{Context, Poll};
+use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite};
 
 /// Where a body comes from.
@@ -71,9 +73,29 @@ pub struct Passing {
     pub raw: bool,
 }
 
+/// The connection that a request leaves by, and how it was come by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Leg {
+    pub egress: SocketAddr,
+    /// As the access log writes it.
+    pub protocol: &'static str,
+    pub is_reused: bool,
+    pub is_coalesced: bool,
+    /// Connections tried so far, this one included.
+    pub attempts: u32,
+    /// Time spent in the queue.
+    pub waited: Duration,
+    /// What opening it took, if it was opened for this request.
+    pub dial: Option<Duration>,
+    pub tls: Option<Duration>,
+}
+
 pub trait ClientSide: BodySource + BodySink + Send {
     /// The client speaks HTTP/1.
     const IS_H1: bool;
+
+    /// The request is about to leave by `leg`. Of interest to another server of the fleet, and to no client.
+    fn leaves_by(&mut self, _leg: &Leg) {}
 
     /// Sends a 1xx response; nothing where the client's version knows none.
     fn interim(&mut self, head: &ResponseHead) -> Result<(), Error>;
