@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from egressway.data_plane.fake import FakeDataPlane, FakeHost
-from egressway.data_plane.handle import DataPlaneHandle, ListenerUnavailable, SnapshotRefused
+from egressway.data_plane.handle import DataPlaneHandle, Held, ListenerUnavailable, SnapshotRefused
 from egressway.data_plane.native import NativeDataPlane
 from egressway.wire.consistency import zone_at_fault
 from egressway.wire.snapshot import Listener
@@ -168,3 +168,15 @@ def test_stopping_twice_is_harmless(plane):
     plane.apply(snapshot())
     plane.stop(1.0)
     assert plane.stop(1.0) == 0
+
+
+def test_nothing_is_held_where_nothing_is_open(plane):
+    plane.apply(snapshot(1, zone()))
+    assert plane.held() == plane.held(everything=True) == ()
+
+
+def test_what_others_hold_is_taken_note_of_and_is_not_held_here(plane):
+    plane.exclude((Held("127.0.0.1", "127.0.0.1:9", (20_000, 20_001)),))
+    plane.apply(snapshot(1, zone()))
+    assert plane.held(everything=True) == ()
+    plane.exclude(())

@@ -1,8 +1,8 @@
 """The Rust data plane. Compared with the built module by
 `tests/contract/test_stub_matches_binary.py`.
 
-Four verbs, bytes and plain numbers: the types of the bytes are in `egressway.wire.snapshot` (in)
-and `egressway.data_plane.handle` (out). Nothing here calls back into Python.
+Bytes and plain numbers: the types of the bytes are in `egressway.wire.snapshot` (in) and
+`egressway.data_plane.handle` (out). Nothing here calls back into Python.
 """
 
 from typing import final
@@ -51,12 +51,18 @@ class DataPlane:
     """Accepts, routes and relays requests on threads of its own, from construction to `stop`."""
 
     def __new__(
-        cls, *, workers: int = 0, log_buffer_bytes: int = 8388608, access_log: bool = True
+        cls,
+        *,
+        workers: int = 0,
+        log_buffer_bytes: int = 8388608,
+        access_log: bool = True,
+        share_listeners: bool = False,
     ) -> DataPlane:
         """Start the threads; nothing is listened on before the first `apply`.
 
         `workers=0` is one per core. Access log lines beyond `log_buffer_bytes` between two drains
-        are dropped and counted.
+        are dropped and counted. `share_listeners`: another process of ours may listen at the same
+        addresses, before or after this one; closing then waits for handshakes that have begun.
         """
 
     def apply(self, snapshot: bytes) -> Applied:
@@ -70,6 +76,18 @@ class DataPlane:
 
     def status(self) -> bytes:
         """MessagePack of `egressway.data_plane.handle.Status`: now."""
+
+    def held(self, everything: bool) -> bytes:
+        """MessagePack of `egressway.data_plane.handle.Held` rows: connections whose ports have left.
+
+        With `everything`, of all connections. Complete for what `apply` has taken away.
+        """
+
+    def exclude(self, held: bytes) -> None:
+        """Exactly these rows are another process's or server's: not taken, counted to the cap.
+
+        Raises ValueError if they cannot be read; what was excluded then stays so.
+        """
 
     def stop(self, deadline: float) -> int:
         """Stop within `deadline` seconds; the number of connections cut. Again: nothing happens."""

@@ -20,6 +20,7 @@ from egressway.data_plane.handle import (
     Drained,
     DrainedEgress,
     EgressInUse,
+    Held,
     ListenerUnavailable,
     SnapshotRefused,
     Status,
@@ -48,10 +49,14 @@ class FakeHost:
 class _Use:
     """Connections of one egress address to one origin."""
 
-    current: int = 0
+    ports: list[int] = field(default_factory=list)
     peak: int = 0
     opened: int = 0
     refused: int = 0
+
+    @property
+    def current(self) -> int:
+        return len(self.ports)
 
     @property
     def is_active(self) -> bool:
@@ -68,10 +73,11 @@ class FakeDataPlane:
         self._listeners: tuple[ActiveListener, ...] = ()
         self._is_draining = False
         self._uses: dict[tuple[str, str], _Use] = {}
+        self._excluded: dict[tuple[str, str], set[int]] = {}
         self._requests: Counter[str] = Counter()
         self._log = bytearray()
 
-    # The four verbs.
+    # The verbs.
 
     def apply(self, snapshot: Snapshot) -> Applied:
         """Check, then swap."""
@@ -132,6 +138,24 @@ class FakeDataPlane:
                 ),
             )
 
+    def held(self, *, everything: bool = False) -> tuple[Held, ...]:
+        """Connections whose ports have left or are beyond the cap, or all."""
+        with self._lock:
+            rows = []
+            for (ip, origin), use in self._uses.items():
+                inside = [port for port in use.ports if port in self._ports(ip)]
+                outside = [port for port in use.ports if port not in inside]
+                beyond = max(0, use.current - self._capacity(ip) - len(outside))
+                ports = use.ports if everything else outside + inside[:beyond]
+                if ports:
+                    rows.append(Held(ip, origin, tuple(ports)))
+            return tuple(rows)
+
+    def exclude(self, held: tuple[Held, ...]) -> None:
+        """Keep off what others hold."""
+        with self._lock:
+            self._excluded = {(row.egress_ip, row.origin): set(row.ports) for row in held}
+
     def stop(self, deadline_seconds: float) -> int:  # noqa: ARG002 - nothing is open here
         """Close the listeners; the fake has no connections to cut."""
         with self._lock:
@@ -151,8 +175,13 @@ class FakeDataPlane:
         """Open connections; those above the cap are refused."""
         with self._lock:
             use = self._uses.setdefault((egress_ip, origin), _Use())
-            opened = min(connections, max(0, self._capacity(egress_ip) - use.current))
-            use.current += opened
+            others = self._excluded.get((egress_ip, origin), set())
+            room = max(0, self._capacity(egress_ip) - use.current - len(others))
+            taken = others.union(use.ports)
+            free = [port for port in self._ports(egress_ip) if port not in taken]
+            ports = free[: min(connections, room)]
+            opened = len(ports)
+            use.ports += ports
             use.opened += opened
             use.refused += connections - opened
             use.peak = max(use.peak, use.current)
@@ -161,7 +190,7 @@ class FakeDataPlane:
         """Close connections."""
         with self._lock:
             use = self._uses[egress_ip, origin]
-            use.current = max(0, use.current - connections)
+            del use.ports[:connections]
 
     def answer(self, kind: str, log_line: bytes = b"") -> None:
         """Count one answered request: `status:2xx`, `error:no_origin` ..."""
@@ -213,6 +242,11 @@ class FakeDataPlane:
 
     def _capacity(self, egress_ip: str) -> int:
         return next((each.cap for each in self._addresses() if each.ip == egress_ip), 0)
+
+    def _ports(self, egress_ip: str) -> list[int]:
+        """Every port of the address that this server owns now."""
+        slices = next((each.slices for each in self._addresses() if each.ip == egress_ip), ())
+        return [port for low, high in slices for port in range(low, high + 1)]
 
     def _drained(self, key: tuple[str, str], use: _Use) -> DrainedEgress:
         ip, origin = key

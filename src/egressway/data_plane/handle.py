@@ -1,4 +1,4 @@
-"""The four verbs of a data plane and what they answer (CONFIG 5 of 5, MEASUREMENT 1).
+"""The verbs of a data plane and what they answer (CONFIG 5 of 5, MEASUREMENT 1).
 
 Invariants every implementation keeps, checked by `tests/contract/test_data_plane_conformance.py`: a
 refused snapshot changes nothing; applying the revision that runs is harmless; counts are told once;
@@ -20,6 +20,7 @@ __all__ = [
     "Drained",
     "DrainedEgress",
     "EgressInUse",
+    "Held",
     "ListenerUnavailable",
     "SnapshotRefused",
     "Status",
@@ -109,6 +110,14 @@ class EgressInUse(msgspec.Struct, frozen=True):
     capacity: int
 
 
+class Held(msgspec.Struct, frozen=True, array_like=True):
+    """Source ports in use from one egress address towards one origin."""
+
+    egress_ip: str
+    origin: str
+    ports: tuple[int, ...]
+
+
 class Status(msgspec.Struct, frozen=True):
     """What the data plane is and does now; totals are since its start."""
 
@@ -147,6 +156,17 @@ class DataPlaneHandle(Protocol):
 
     def status(self) -> Status:
         """What runs now; changes nothing."""
+        ...
+
+    def held(self, *, everything: bool = False) -> tuple[Held, ...]:
+        """Open connections whose ports this server has no more, or that are beyond its cap by now.
+
+        With `everything`, all open connections. None is missing that the last `apply` concerned.
+        """
+        ...
+
+    def exclude(self, held: tuple[Held, ...]) -> None:
+        """Keep off exactly these tuples, which another process or server holds; count them to the cap."""
         ...
 
     def stop(self, deadline_seconds: float) -> int:

@@ -12,6 +12,7 @@ from egressway.data_plane.handle import (
     ActiveListener,
     Applied,
     Drained,
+    Held,
     ListenerUnavailable,
     SnapshotRefused,
     Status,
@@ -33,12 +34,17 @@ class NativeDataPlane:
         workers: int = 0,
         log_buffer_bytes: int = LOG_BUFFER_BYTES,
         access_log: bool = True,
+        share_listeners: bool = False,
     ) -> None:
         self._plane = _native.DataPlane(
-            workers=workers, log_buffer_bytes=log_buffer_bytes, access_log=access_log
+            workers=workers,
+            log_buffer_bytes=log_buffer_bytes,
+            access_log=access_log,
+            share_listeners=share_listeners,
         )
         self._drained = msgspec.msgpack.Decoder(Drained)
         self._status = msgspec.msgpack.Decoder(Status)
+        self._held = msgspec.msgpack.Decoder(tuple[Held, ...])
 
     def apply(self, snapshot: Snapshot) -> Applied:
         """Swap the running state; see `DataPlaneHandle.apply`."""
@@ -64,6 +70,14 @@ class NativeDataPlane:
     def status(self) -> Status:
         """What runs now."""
         return self._status.decode(self._plane.status())
+
+    def held(self, *, everything: bool = False) -> tuple[Held, ...]:
+        """Connections whose ports have left, or all."""
+        return self._held.decode(self._plane.held(everything))
+
+    def exclude(self, held: tuple[Held, ...]) -> None:
+        """Keep off what others hold."""
+        self._plane.exclude(msgspec.msgpack.encode(held))
 
     def stop(self, deadline_seconds: float) -> int:
         """End all traffic; the number of connections cut."""
