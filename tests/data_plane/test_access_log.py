@@ -21,6 +21,7 @@ FIELDS = {
     *("at", "request_id", "zone", "account", "client", "method", "host", "path"),
     *("client_protocol", "tls", "status", "error", "egress_ip", "egress_port", "origin"),
     *("origin_protocol", "reused", "coalesced", "attempts", "rung", "bytes_in", "bytes_out"),
+    *("ingress_server", "egress_server"),
     *("wait_us", "dial_us", "first_byte_us", "total_us"),
 }
 """Of a request that went well over a new connection without TLS; what does not apply is left out."""

@@ -109,7 +109,7 @@ def test_an_idle_connection_of_a_leaving_slice_is_closed_at_once_and_not_used_ag
         assert held(plane, everything=True) != {}
         plane.world.pool("p", address(ip, slices=(NEW,)))
         plane.apply()
-        assert held(plane, everything=True) == {}
+        eventually(lambda: held(plane, everything=True) == {})
         assert home.connections[0].closed.wait(10)
         assert fetch(plane.http, HOST).status == 200
         first, second = (connection.peer_port for connection in home.connections)

@@ -57,6 +57,7 @@ class World:
     listeners: list[Entry] = field(default_factory=list)
     pools: dict[str, Entry] = field(default_factory=dict)
     zones: dict[str, Entry] = field(default_factory=dict)
+    fleet: Entry = field(default_factory=dict)
     revision: int = 0
 
     def __post_init__(self) -> None:
@@ -138,6 +139,7 @@ class World:
                 "pools": list(self.pools.values()),
                 "shared_pool": SHARED,
                 "zones": zones,
+                "fleet": self.fleet,
                 **more,
             }
         )

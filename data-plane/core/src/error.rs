@@ -108,6 +108,7 @@ codes! {
     EgressPortsBusy "egress_ports_busy" 503 Egress Safe Some(1), "The tried ports of the egress address are held by others.";
     NoApplicableIpInRegion "no_applicable_ip_in_region" 503 Egress Safe None, "The zone's pool has no usable address inside the hostname's region.";
     EgressServerUnreachable "egress_server_unreachable" 503 Egress Safe Some(1), "No server that holds an address of the pool can be reached.";
+    RegionUnreachable "region_unreachable" 503 Egress Safe Some(1), "No server of the hostname's region can be reached.";
     EgressServerLost "egress_server_lost" 502 Egress IfIdempotent None, "The server that the request left from was lost before its answer was complete.";
     ForeignEgressPrevented "foreign_egress_prevented" 503 Egress Safe Some(1), "The connection did not leave from the chosen address and was closed.";
     OriginRefused "origin_refused" 502 Origin Safe Some(1), "The origin refused the connection.";

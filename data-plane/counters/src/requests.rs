@@ -10,6 +10,7 @@ const CLASSES: [&str; 5] = ["status:1xx", "status:2xx", "status:3xx", "status:4x
 pub struct RequestCounters {
     requests: AtomicU64,
     connections: AtomicU64,
+    calls: AtomicU64,
     classes: [AtomicU64; CLASSES.len()],
     errors: Box<[AtomicU64]>,
 }
@@ -26,6 +27,7 @@ impl Default for RequestCounters {
         RequestCounters {
             requests: AtomicU64::new(0),
             connections: AtomicU64::new(0),
+            calls: AtomicU64::new(0),
             classes: Default::default(),
             errors: Code::ALL.iter().map(|_| AtomicU64::new(0)).collect(),
         }
@@ -46,6 +48,11 @@ impl RequestCounters {
         self.connections.fetch_add(1, Relaxed);
     }
 
+    /// A request of another server is sent on from here; that server counts its answer.
+    pub fn add_call(&self) {
+        self.calls.fetch_add(1, Relaxed);
+    }
+
     /// A connection failed before it had a request.
     pub fn add_error(&self, code: Option<Code>) {
         if let Some(error) = code.and_then(|code| self.errors.get(code as usize)) {
@@ -59,7 +66,8 @@ impl RequestCounters {
         totals.connections += self.connections.swap(0, Relaxed);
         let classes = CLASSES.iter().map(|class| (*class).to_owned()).zip(&self.classes);
         let errors = Code::ALL.iter().map(|code| format!("error:{}", code.as_str())).zip(&self.errors);
-        for (name, counter) in classes.chain(errors) {
+        let calls = [("link".to_owned(), &self.calls)];
+        for (name, counter) in classes.chain(errors).chain(calls) {
             let count = counter.swap(0, Relaxed);
             if count > 0 {
                 *by_answer.entry(name).or_default() += count;

@@ -1,29 +1,35 @@
-//! REQUEST 3 of 5: from a zone's origins and its pool to the origins that may be tried, in order.
+//! REQUEST 3 of 5: from a zone's origins and its pool to the origins that may be tried, and for each of them to the
+//! servers it may be reached from, in order.
 //!
-//! Whether an origin applies is a static predicate: the pool has an address of the origin's family on this server,
-//! and the origin lies in no forbidden network. Load never changes it (`spec/egress.md` section 6). With one
-//! server there is one rung, `server`; a pool without an applicable address fails closed.
+//! Whether an origin applies is a static predicate: some server holds an address of the pool in the origin's family,
+//! and the origin lies in no forbidden network. Load never changes it (`spec/egress.md` section 6). A pool without
+//! an applicable address fails closed.
+
+pub mod ladder;
+
+pub use ladder::{Candidate, Ladder, Question};
 
 use egressway_core::Code;
 use egressway_core::egress_pool::EgressPool;
-use egressway_snapshot::{OriginEntry, Tables};
-use std::net::IpAddr;
+use egressway_snapshot::{HostEntry, OriginEntry, RegionEntry, Tables};
 
-/// The rung of the forwarding ladder that a request took.
-pub const RUNG_SERVER: &str = "server";
-
-/// The pool owns an address of the family of `origin` (`spec/egress.md` E13: the family is never changed).
-pub fn has_family(pool: &EgressPool, origin: IpAddr) -> bool {
-    pool.addresses.iter().any(|address| address.ip.is_ipv4() == origin.is_ipv4() && !address.draining)
+/// The region that `host` is served in, if it is regional.
+///
+/// # Errors
+/// `no_applicable_ip_in_region`: the region is unknown here, so nothing is inside it.
+pub fn region_of<'t>(tables: &'t Tables, host: &HostEntry) -> Result<Option<&'t RegionEntry>, Code> {
+    let Some(key) = host.region.as_deref() else { return Ok(None) };
+    tables.fleet.region(key).map(Some).ok_or(Code::NoApplicableIpInRegion)
 }
 
 /// The origins a request may try: beginning at `turn`, so that requests are spread, each at most once.
 ///
 /// # Errors
-/// `no_origin`, `origin_forbidden` or `no_applicable_ip`: nothing may be tried, and why.
+/// `no_origin`, `origin_forbidden`, `no_applicable_ip` or `no_applicable_ip_in_region`: nothing may be tried, and why.
 pub fn candidates<'t>(
     tables: &Tables,
     pool: &EgressPool,
+    region: Option<&RegionEntry>,
     origins: &'t [OriginEntry],
     turn: usize,
 ) -> Result<Candidates<'t>, Code> {
@@ -37,8 +43,9 @@ pub fn candidates<'t>(
         if !tables.origin_permitted(ip) {
             continue;
         }
-        why = Code::NoApplicableIp;
-        if has_family(pool, ip) {
+        why = if region.is_some() { Code::NoApplicableIpInRegion } else { Code::NoApplicableIp };
+        let question = Question { pool, origin: origin.spec.socket_addr(), region, is_linked: false };
+        if question.is_placed() {
             applicable |= 1 << i;
         }
     }

@@ -41,6 +41,8 @@ pub struct Want<'a> {
     pub worker: usize,
     /// A new connection only: the last one turned out to be dead.
     pub is_fresh: bool,
+    /// When every port is taken, wait for one. `false`: another server may have one, so say so at once.
+    pub may_wait: bool,
 }
 
 /// A connection and how it was come by.
@@ -487,6 +489,9 @@ impl<C: Connector> Acquisition<'_, C> {
     }
 
     fn enqueue(&mut self, is_blocked: bool) -> Result<Waiting<C>, Error> {
+        if is_blocked && !self.want.may_wait {
+            return Err(Error::because(Code::EgressCapacityExhausted, "every port is taken"));
+        }
         let most = self.pool.limits.queue_length.load(Relaxed);
         let lane = &self.group.lane;
         let place = lane.enqueue(&self.group, is_blocked, self.has_had_turn, most);

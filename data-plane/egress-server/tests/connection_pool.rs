@@ -162,7 +162,7 @@ fn scene(h2_streams: Option<u32>, cap: u32, covered: &'static [&'static str]) ->
     let pool = ConnectionPool::new(Origin(world.clone()), ports.clone(), Arc::new(Dialer::default()), 4);
     pool.set(&SETTINGS);
     let addresses = addresses("pool", &["192.0.2.1"], cap);
-    pool.own_pools(&[addresses.clone()]);
+    pool.own_pools(std::slice::from_ref(&addresses));
     Scene { world, pool: Arc::new(pool), ports, addresses }
 }
 
@@ -180,7 +180,14 @@ impl Scene {
     }
 
     fn want<'a>(&'a self, transport: Transport, host: &'a str, worker: usize) -> Want<'a> {
-        Want { key: self.key(transport), pool: &self.addresses, host, worker, is_fresh: false }
+        Want {
+            key: self.key(transport),
+            pool: &self.addresses,
+            host,
+            worker,
+            is_fresh: false,
+            may_wait: true,
+        }
     }
 
     async fn acquire(&self, transport: Transport, host: &str) -> Result<Acquired<Origin>, Error> {
@@ -231,7 +238,14 @@ async fn another_pool_account_origin_or_transport_never_gets_a_connection() {
     ];
     for key in others {
         let pool = if key.pool == other_pool.serial { &other_pool } else { &scene.addresses };
-        let want = Want { key: key.clone(), pool, host: "a.example.com", worker: 0, is_fresh: false };
+        let want = Want {
+            key: key.clone(),
+            pool,
+            host: "a.example.com",
+            worker: 0,
+            is_fresh: false,
+            may_wait: true,
+        };
         let acquired = scene.pool.acquire(&want).await.expect("a connection");
         assert!(!acquired.is_reused);
         let Reusable::H1(loan) = &acquired.connection else { panic!("HTTP/1") };
@@ -357,7 +371,14 @@ async fn a_pool_without_the_family_fails_closed() {
     let v6 = SocketAddr::from(([0x2001, 0xdb8, 0, 0, 0, 0, 0, 1], 443));
     for transport in [Transport::Http1, Transport::H2c, tls("a.example.com", Verify::Strict)] {
         let key = GroupKey { origin: v6, ..scene.key(transport) };
-        let want = Want { key, pool: &scene.addresses, host: "a.example.com", worker: 0, is_fresh: false };
+        let want = Want {
+            key,
+            pool: &scene.addresses,
+            host: "a.example.com",
+            worker: 0,
+            is_fresh: false,
+            may_wait: true,
+        };
         let refused = scene.pool.acquire(&want).await.err().expect("no connection");
         assert_eq!(refused.code, Code::NoApplicableIp);
     }
@@ -386,8 +407,8 @@ async fn whoever_waits_for_a_port_that_leaves_is_told_at_once() {
         tokio::task::yield_now().await;
     }
     let moved = addresses("pool", &["192.0.2.2"], 1);
-    scene.pool.own_pools(&[moved.clone()]);
-    scene.pool.retain_pools(&[moved.clone()]);
+    scene.pool.own_pools(std::slice::from_ref(&moved));
+    scene.pool.retain_pools(std::slice::from_ref(&moved));
     let told = tokio::time::timeout(Duration::from_secs(5), task).await.expect("at once").expect("no panic");
     assert_eq!(told.err().map(|error| error.code), Some(Code::NoApplicableIp));
     let late = scene.acquire(Transport::Http1, "a.example.com").await;
@@ -396,7 +417,7 @@ async fn whoever_waits_for_a_port_that_leaves_is_told_at_once() {
     finish(held);
     assert_eq!((scene.live(), scene.world.open.load(SeqCst)), (0, 0));
     let key = GroupKey { pool: moved.serial, ..scene.key(Transport::Http1) };
-    let want = Want { key, pool: &moved, host: "a.example.com", worker: 0, is_fresh: false };
+    let want = Want { key, pool: &moved, host: "a.example.com", worker: 0, is_fresh: false, may_wait: true };
     assert!(scene.pool.acquire(&want).await.is_ok());
 }
 

@@ -3,6 +3,7 @@
 //! Hands every request to a [`Service`]; knows neither zones nor egress addresses.
 
 pub mod accept;
+pub mod client_hello;
 pub mod connection;
 pub mod h1;
 pub mod h2_connection;
@@ -10,9 +11,11 @@ pub mod limits;
 pub mod listener;
 pub mod proxy_protocol;
 pub mod service;
+pub mod splice;
 pub mod tls;
 
-pub use connection::serve_connection;
+pub use accept::Transport;
+pub use connection::{serve_connection, serve_passed};
 pub use limits::ClientLimits;
 pub use listener::{BindError, bind};
-pub use service::{ConnectionInfo, IngressSettings, Service};
+pub use service::{ConnectionInfo, IngressSettings, PassedOn, Service};

@@ -1,5 +1,6 @@
 //! What ingress needs from the rest of the request path.
 
+use crate::accept::Transport;
 use egressway_core::side::ClientSide;
 use egressway_core::{Code, Deadline, RequestHead};
 use ipnet::IpNet;
@@ -16,6 +17,17 @@ pub struct ConnectionInfo {
     pub is_tls: bool,
     /// Server name of the TLS handshake, lower case.
     pub sni: Option<Box<str>>,
+    /// The server of the fleet that the client came to, where it has passed the connection on.
+    pub passed_by: Option<Box<str>>,
+    /// It was for other servers, and none of them could be reached.
+    pub is_stranded: bool,
+}
+
+impl ConnectionInfo {
+    /// A connection that came here straight.
+    pub const fn direct(client: SocketAddr, is_tls: bool) -> Self {
+        ConnectionInfo { client, is_tls, sni: None, passed_by: None, is_stranded: false }
+    }
 }
 
 /// Limits of one connection, taken when it begins.
@@ -33,6 +45,19 @@ pub struct IngressSettings {
     pub max_connections_per_client: u32,
 }
 
+/// A connection that is for other servers of the fleet: nothing of it has been answered, and no key was needed.
+pub struct PassedOn {
+    pub transport: Transport,
+    /// What has been read of it.
+    pub begun: Vec<u8>,
+    pub client: SocketAddr,
+    /// What the client connected to, where that is known.
+    pub local: Option<SocketAddr>,
+    pub is_tls: bool,
+    /// Host that it is for, lower case.
+    pub host: Box<str>,
+}
+
 /// The rest of the request path.
 pub trait Service: Send + Sync + 'static {
     /// Limits for a new connection.
@@ -40,6 +65,19 @@ pub trait Service: Send + Sync + 'static {
 
     /// TLS configuration of new connections.
     fn tls(&self) -> Arc<rustls::ServerConfig>;
+
+    /// Some hosts are served by other servers alone, so that connections have to be looked at before they are served.
+    fn has_hosts_elsewhere(&self) -> bool;
+
+    /// `host` (lower case) is served by other servers alone.
+    fn is_elsewhere(&self, host: &str) -> bool;
+
+    /// Passes a connection for such a host on, to its end. `Err`: nobody takes it, and it is given back as it came.
+    fn pass_on(
+        &self,
+        connection: PassedOn,
+        deadline: &Deadline,
+    ) -> impl Future<Output = Result<(), PassedOn>> + Send;
 
     /// Answers one request; returns when the answer has been written or the client is lost.
     fn serve<C: ClientSide>(

@@ -1,5 +1,6 @@
 //! One JSON line per request, written by the worker into its buffer. Field names: `docs/operate/access-log.md`.
 
+use egressway_core::fleet::{Rung, Server};
 use egressway_core::{Error, RequestHead};
 use egressway_snapshot::ZoneEntry;
 use std::cell::RefCell;
@@ -7,14 +8,16 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-/// The rung of the forwarding ladder; one server has one.
-const RUNG: &str = egressway_egress_router::RUNG_SERVER;
-
 /// What is learned about a request on its way.
 pub struct Entry {
     pub began: Instant,
     pub zone: Option<Arc<ZoneEntry>>,
     pub egress: Option<SocketAddr>,
+    pub rung: Rung,
+    /// The server that the request left from, where that is another one.
+    pub egress_server: Option<Arc<Server>>,
+    /// The server that the client came to, where that is another one.
+    pub ingress_server: Option<Box<str>>,
     pub origin: Option<SocketAddr>,
     pub origin_protocol: Option<&'static str>,
     pub is_reused: bool,
@@ -36,6 +39,9 @@ impl Entry {
             began: Instant::now(),
             zone: None,
             egress: None,
+            rung: Rung::Server,
+            egress_server: None,
+            ingress_server: None,
             origin: None,
             origin_protocol: None,
             is_reused: false,
@@ -58,6 +64,7 @@ impl Entry {
         out: &mut Vec<u8>,
         request: Option<&RequestHead>,
         request_id: &[u8],
+        server: &str,
         client: IpAddr,
         is_tls: bool,
     ) {
@@ -65,19 +72,13 @@ impl Entry {
         line.begin();
         line.out.extend_from_slice(request_id);
         line.out.push(b'"');
-        if let Some(zone) = &self.zone {
-            line.text("zone", zone.id.as_bytes());
-            line.text("account", zone.account.as_bytes());
-        } else {
-            line.raw("zone", b"null");
-            line.raw("account", b"null");
-        }
+        line.zone(self.zone.as_deref());
         line.address("client", client);
         self.write_request(&mut line, request);
         line.flag("tls", is_tls);
         line.number("status", self.status.into());
-        self.write_error(&mut line);
-        self.write_egress(&mut line);
+        line.error(self.error.as_ref());
+        self.write_egress(&mut line, server);
         line.number("bytes_in", self.bytes_in);
         line.number("bytes_out", self.bytes_out);
         self.write_times(&mut line);
@@ -93,14 +94,7 @@ impl Entry {
         }
     }
 
-    fn write_error(&self, line: &mut Line<'_>) {
-        let Some(error) = &self.error else { return line.raw("error", b"null") };
-        line.text("error", error.code.as_str().as_bytes());
-        line.text("error_source", error.code.source().as_str().as_bytes());
-        line.text("cause", error.cause.as_deref().unwrap_or_default().as_bytes());
-    }
-
-    fn write_egress(&self, line: &mut Line<'_>) {
+    fn write_egress(&self, line: &mut Line<'_>, server: &str) {
         match self.egress {
             Some(egress) => {
                 line.address("egress_ip", egress.ip());
@@ -117,7 +111,10 @@ impl Entry {
         line.flag("reused", self.is_reused);
         line.flag("coalesced", self.is_coalesced);
         line.number("attempts", self.attempts.into());
-        line.raw_text("rung", RUNG.as_bytes());
+        line.raw_text("rung", self.rung.as_str().as_bytes());
+        line.text("ingress_server", self.ingress_server.as_deref().unwrap_or(server).as_bytes());
+        let egress_server = self.egress_server.as_ref().map_or(server, |server| &server.name);
+        line.text("egress_server", egress_server.as_bytes());
     }
 
     fn write_times(&self, line: &mut Line<'_>) {
@@ -135,64 +132,80 @@ impl Entry {
     }
 }
 
-fn micros(duration: Duration) -> u64 {
+pub(crate) fn micros(duration: Duration) -> u64 {
     duration.as_micros() as u64
 }
 
-struct Line<'a> {
-    out: &'a mut Vec<u8>,
+pub(crate) struct Line<'a> {
+    pub out: &'a mut Vec<u8>,
 }
 
 impl Line<'_> {
-    fn begin(&mut self) {
+    pub fn begin(&mut self) {
         self.out.extend_from_slice(b"{\"at\":\"");
         write_now(self.out);
         self.out.extend_from_slice(b"\",\"request_id\":\"");
     }
 
-    fn key(&mut self, key: &str) {
+    pub fn key(&mut self, key: &str) {
         self.out.extend_from_slice(b",\"");
         self.out.extend_from_slice(key.as_bytes());
         self.out.extend_from_slice(b"\":");
     }
 
-    fn raw(&mut self, key: &str, value: &[u8]) {
+    pub fn raw(&mut self, key: &str, value: &[u8]) {
         self.key(key);
         self.out.extend_from_slice(value);
     }
 
     /// Text that needs no escaping.
-    fn raw_text(&mut self, key: &str, value: &[u8]) {
+    pub fn raw_text(&mut self, key: &str, value: &[u8]) {
         self.key(key);
         self.out.push(b'"');
         self.out.extend_from_slice(value);
         self.out.push(b'"');
     }
 
-    fn text(&mut self, key: &str, value: &[u8]) {
+    pub fn text(&mut self, key: &str, value: &[u8]) {
         self.key(key);
         self.out.push(b'"');
         write_escaped(self.out, value);
         self.out.push(b'"');
     }
 
-    fn number(&mut self, key: &str, value: u64) {
+    pub fn number(&mut self, key: &str, value: u64) {
         self.key(key);
         self.out.extend_from_slice(itoa::Buffer::new().format(value).as_bytes());
     }
 
-    fn flag(&mut self, key: &str, value: bool) {
+    pub fn flag(&mut self, key: &str, value: bool) {
         self.raw(key, if value { b"true" } else { b"false" });
     }
 
-    fn address(&mut self, key: &str, ip: IpAddr) {
+    pub fn zone(&mut self, zone: Option<&ZoneEntry>) {
+        let Some(zone) = zone else {
+            self.raw("zone", b"null");
+            return self.raw("account", b"null");
+        };
+        self.text("zone", zone.id.as_bytes());
+        self.text("account", zone.account.as_bytes());
+    }
+
+    pub fn error(&mut self, error: Option<&Error>) {
+        let Some(error) = error else { return self.raw("error", b"null") };
+        self.text("error", error.code.as_str().as_bytes());
+        self.text("error_source", error.code.source().as_str().as_bytes());
+        self.text("cause", error.cause.as_deref().unwrap_or_default().as_bytes());
+    }
+
+    pub fn address(&mut self, key: &str, ip: IpAddr) {
         self.key(key);
         self.out.push(b'"');
         write_ip(self.out, ip);
         self.out.push(b'"');
     }
 
-    fn socket(&mut self, key: &str, address: SocketAddr) {
+    pub fn socket(&mut self, key: &str, address: SocketAddr) {
         self.key(key);
         self.out.push(b'"');
         let is_v6 = address.is_ipv6();
@@ -331,7 +344,14 @@ mod tests {
         entry.egress = Some(SocketAddr::from(([192, 0, 2, 1], 20_000)));
         entry.origin = "[2001:db8::1]:443".parse().ok();
         let mut out = Vec::new();
-        entry.write(&mut out, Some(&RequestHead::default()), b"id", IpAddr::from([203, 0, 113, 9]), true);
+        entry.write(
+            &mut out,
+            Some(&RequestHead::default()),
+            b"id",
+            "server-1",
+            IpAddr::from([203, 0, 113, 9]),
+            true,
+        );
         let text = String::from_utf8(out).expect("UTF-8");
         assert!(text.ends_with("}\n") && text.starts_with("{\"at\":\""), "{text}");
         assert!(text.contains("\"origin\":\"[2001:db8::1]:443\""), "{text}");

@@ -1,24 +1,28 @@
 //! One request, from its head to the end of its answer: the stages in their order.
 //!
-//! zone table -> egress router (which origins may be tried) -> egress server (a connection) -> origin (relay).
-//! Retries are made here alone, and only where the origin cannot have acted on the request (`data-plane.md`
-//! section 7).
+//! zone table -> egress router (which origins, and from which server) -> egress server (a connection) -> origin
+//! (relay). Where another server holds the addresses, `forwarding` carries the request there; a request that came so
+//! begins at the egress server. Retries are made here alone, and only where the origin cannot have acted on the
+//! request (`data-plane.md` section 7).
 
 use crate::access_log::Entry;
 use crate::connector::{OpenTimes, OriginConnector, OriginH1};
 use crate::current::Current;
 use crate::forwarded::{Forwarded, RequestId, is_loop};
-use crate::relay::{Report, Terms, relay};
-use egressway_core::side::{ClientSide, OriginSide};
+use crate::relay::{Report, Terms, Waits, relay};
+use bytes::Bytes;
+use egressway_core::fleet::Rung;
+use egressway_core::side::{ClientSide, Leg, OriginSide};
 use egressway_core::{Code, Deadline, EgressPool, Error, RequestHead, ResponseHead};
 use egressway_counters::EgressCounters;
-use egressway_egress_router::candidates;
+use egressway_egress_router::{Candidate, Question, candidates, region_of};
 use egressway_egress_server::choice::applicable;
 use egressway_egress_server::{
     Acquired, ConnectionPool, GroupKey, H1Loan, Reusable, StreamPermit, TlsKey, Transport, Want,
 };
 use egressway_ingress::ConnectionInfo;
-use egressway_snapshot::{Found, OriginEntry, OriginSpec, Scheme, ZoneEntry};
+use egressway_link::{Call, Links};
+use egressway_snapshot::{Found, OriginEntry, OriginSpec, RegionEntry, Scheme, ZoneEntry};
 use std::future::{Future, poll_fn};
 use std::net::SocketAddr;
 use std::pin::pin;
@@ -35,32 +39,44 @@ pub type Pool = ConnectionPool<OriginConnector>;
 pub struct Surroundings<'a> {
     pub current: &'a Current,
     pub pool: &'a Arc<Pool>,
+    pub links: &'a Arc<Links>,
     pub worker: usize,
     /// Advances with every request, so that origins take turns.
     pub turn: usize,
-    pub connection: &'a ConnectionInfo,
     pub deadline: &'a Deadline,
 }
 
 /// One request on its way.
 pub struct Exchange<'a, C> {
-    around: Surroundings<'a>,
-    client: &'a mut C,
-    request: &'a RequestHead,
+    pub(crate) around: Surroundings<'a>,
+    pub(crate) client: &'a mut C,
+    pub(crate) request: &'a RequestHead,
     id: &'a RequestId,
-    entry: &'a mut Entry,
+    pub(crate) entry: &'a mut Entry,
     response: ResponseHead,
-    retries: Retries,
+    pub(crate) retries: Retries,
+    /// What was read of the body for a server that did not need it: the next one gets it first.
+    pub(crate) kept: Bytes,
     /// The answer has begun: no other can follow.
     is_answered: bool,
 }
 
+/// Where a request is to go, whichever server it leaves from.
+#[derive(Clone, Copy)]
+pub(crate) struct Bound<'a> {
+    pub zone: &'a ZoneEntry,
+    pub pool: &'a Arc<EgressPool>,
+    pub region: Option<&'a RegionEntry>,
+    pub origin: &'a OriginSpec,
+    pub forwarded: &'a Forwarded,
+}
+
 /// What has been tried again already.
 #[derive(Default)]
-struct Retries {
+pub(crate) struct Retries {
     /// The next connection has to be a new one.
     is_fresh: bool,
-    has_repeated: bool,
+    pub has_repeated: bool,
     was_misdirected: bool,
     /// The present connection lay idle before.
     may_be_stale: bool,
@@ -75,11 +91,15 @@ struct Seen {
 }
 
 /// What an attempt came to.
-enum Attempted {
+pub(crate) enum Attempted {
     Done,
     /// The same origin once more.
     Again(Error),
-    /// The origin has not seen the request: another may.
+    /// The server has nothing free to the origin: another of its location may.
+    Full(Error),
+    /// The server could not be asked, or knows nothing of the request: another may.
+    Unreachable(Error),
+    /// The origin has not seen the request: another origin may.
     Elsewhere(Error),
     Failed(Error),
 }
@@ -88,12 +108,23 @@ enum Attempted {
 pub struct Failure {
     pub error: Error,
     pub is_answered: bool,
+    /// Something of the request has gone out, or been read for a server that did not need it.
+    pub is_touched: bool,
+}
+
+/// Why a request of another server cannot be served.
+pub enum CallFailure {
+    /// Its zone or origin is not in the tables here.
+    Unknown,
+    Failure(Failure),
 }
 
 impl Failure {
     /// Nothing of the request has been sent, for want of a port.
     pub fn has_found_no_port(&self) -> bool {
-        !self.is_answered && matches!(self.error.code, Code::NoApplicableIp | Code::EgressCapacityExhausted)
+        !self.is_answered
+            && !self.is_touched
+            && matches!(self.error.code, Code::NoApplicableIp | Code::EgressCapacityExhausted)
     }
 }
 
@@ -113,43 +144,86 @@ impl<'a, C: ClientSide> Exchange<'a, C> {
             entry,
             response: ResponseHead::default(),
             retries: Retries::default(),
+            kept: Bytes::new(),
             is_answered: false,
         }
     }
 
-    /// Carries the request to an origin and its answer back.
-    pub async fn run(mut self) -> Result<(), Failure> {
-        let outcome = self.try_origins().await;
-        outcome.map_err(|error| Failure { error, is_answered: self.is_answered })
+    /// Carries the request of a client to an origin and its answer back.
+    pub async fn run(mut self, connection: &ConnectionInfo) -> Result<(), Failure> {
+        let outcome = self.try_origins(connection).await;
+        let is_touched = !self.kept.is_empty();
+        outcome.map_err(|error| Failure { error, is_answered: self.is_answered, is_touched })
     }
 
-    async fn try_origins(&mut self) -> Result<(), Error> {
+    /// Carries a request that another server has forwarded to the origin that it has chosen, from this server.
+    pub async fn run_call(mut self, call: &Call) -> Result<(), CallFailure> {
+        let tables = &*self.around.current.tables;
+        let found = tables.find(self.request.host()).filter(|found| *found.zone.id == *call.zone);
+        let Some(found) = found else { return Err(CallFailure::Unknown) };
+        self.entry.zone = Some(found.zone.clone());
+        let is_meant = |origin: &&OriginEntry| origin.spec.socket_addr() == call.origin;
+        let Some(origin) = found.host.origins.iter().find(is_meant) else {
+            return Err(CallFailure::Unknown);
+        };
+        let pool = tables.pool_of(found.zone);
+        let untouched = |code: Code| {
+            let failure = Failure { error: code.into(), is_answered: false, is_touched: false };
+            CallFailure::Failure(failure)
+        };
+        if !tables.origin_permitted(origin.spec.address) {
+            return Err(untouched(Code::OriginForbidden));
+        }
+        let region = region_of(tables, found.host).map_err(untouched)?;
+        if !(Question { pool, origin: call.origin, region, is_linked: true }).is_placed() {
+            return Err(untouched(Code::NoApplicableIp));
+        }
+        let forwarded = Forwarded::given(call);
+        let to = Bound { zone: found.zone, pool, region, origin: &origin.spec, forwarded: &forwarded };
+        let (error, is_touched) = match self.try_here(to, call.may_wait).await {
+            Attempted::Done => return Ok(()),
+            Attempted::Full(error) | Attempted::Unreachable(error) | Attempted::Elsewhere(error) => {
+                (error, false)
+            }
+            Attempted::Failed(error) | Attempted::Again(error) => (error, true),
+        };
+        Err(CallFailure::Failure(Failure { error, is_answered: self.is_answered, is_touched }))
+    }
+
+    async fn try_origins(&mut self, connection: &ConnectionInfo) -> Result<(), Error> {
         let current = self.around.current;
         let tables = &*current.tables;
         let found = tables.find(self.request.host()).ok_or(Code::ZoneNotFound)?;
         self.entry.zone = Some(found.zone.clone());
-        self.check_connection(found)?;
+        self.check_connection(connection, found)?;
         if is_loop(self.request) {
             return Err(Code::LoopDetected.into());
         }
         let pool = tables.pool_of(found.zone);
-        let is_trusted = tables.is_trusted_client(self.around.connection.client.ip());
-        let forwarded = Forwarded::new(self.request, self.around.connection, is_trusted);
+        let region = region_of(tables, found.host)?;
+        let is_trusted = tables.is_trusted_client(connection.client.ip());
+        let forwarded = Forwarded::new(self.request, connection, is_trusted);
         let mut last = Error::new(Code::NoOrigin);
-        for origin in candidates(tables, pool, &found.host.origins, self.around.turn)? {
-            match self.try_origin(found.zone, pool, origin, &forwarded).await {
+        for origin in candidates(tables, pool, region, &found.host.origins, self.around.turn)? {
+            let to = Bound { zone: found.zone, pool, region, origin: &origin.spec, forwarded: &forwarded };
+            match self.try_servers(to).await {
                 Attempted::Done => return Ok(()),
                 Attempted::Failed(error) | Attempted::Again(error) => return Err(error),
-                Attempted::Elsewhere(error) => last = error,
+                Attempted::Elsewhere(error) | Attempted::Full(error) | Attempted::Unreachable(error) => {
+                    last = error;
+                }
             }
         }
         Err(last)
     }
 
     /// A TLS connection serves the zone whose certificate it was opened with; for any other it is misdirected
-    /// (RFC 9110 section 15.5.20).
-    fn check_connection(&self, found: Found<'_>) -> Result<(), Error> {
-        let connection = self.around.connection;
+    /// (RFC 9110 section 15.5.20). So is every connection that ends here for a host of a region elsewhere.
+    fn check_connection(&self, connection: &ConnectionInfo, found: Found<'_>) -> Result<(), Error> {
+        if self.around.current.tables.region_elsewhere(found.host).is_some() {
+            let code = if connection.is_stranded { Code::RegionUnreachable } else { Code::Misdirected };
+            return Err(code.into());
+        }
         if !connection.is_tls {
             return Ok(());
         }
@@ -165,23 +239,62 @@ impl<'a, C: ClientSide> Exchange<'a, C> {
         }
     }
 
-    async fn try_origin(
-        &mut self,
-        zone: &ZoneEntry,
-        pool: &Arc<EgressPool>,
-        origin: &OriginEntry,
-        forwarded: &Forwarded,
-    ) -> Attempted {
+    /// One origin, from the servers of the ladder in turn. Only when every one that may be asked is full does the
+    /// request wait, and then where it would have gone first.
+    async fn try_servers(&mut self, to: Bound<'_>) -> Attempted {
+        let origin = to.origin.socket_addr();
+        let question = Question { pool: to.pool, origin, region: to.region, is_linked: false };
+        let links = self.around.links;
+        let mut ladder = question.ladder();
+        let mut first_full = None;
+        let mut last = Error::because(Code::EgressServerUnreachable, "no server that holds an address is up");
+        while let Some(candidate) = ladder.next(|server| links.is_up(server)) {
+            let may_wait = first_full.is_none() && !ladder.has_more();
+            match self.try_server(candidate, to, may_wait).await {
+                Attempted::Full(error) => {
+                    ladder.exhausted();
+                    if !may_wait && error.code == Code::EgressCapacityExhausted {
+                        first_full.get_or_insert(candidate);
+                    }
+                    last = error;
+                }
+                Attempted::Unreachable(error) => last = error,
+                attempted => return attempted,
+            }
+        }
+        match first_full {
+            Some(candidate) => self.try_server(candidate, to, true).await,
+            None => Attempted::Elsewhere(last),
+        }
+    }
+
+    async fn try_server(&mut self, candidate: Candidate<'_>, to: Bound<'_>, may_wait: bool) -> Attempted {
+        match candidate {
+            Candidate::Here => {
+                (self.entry.rung, self.entry.egress_server) = (Rung::Server, None);
+                self.try_here(to, may_wait).await
+            }
+            Candidate::Peer(rung, server) => {
+                (self.entry.rung, self.entry.egress_server) = (rung, Some(server.clone()));
+                self.entry.origin = Some(to.origin.socket_addr());
+                self.forward(server, to, may_wait).await
+            }
+        }
+    }
+
+    /// One origin, from this server's own addresses.
+    async fn try_here(&mut self, to: Bound<'_>, may_wait: bool) -> Attempted {
+        let Bound { zone, pool, origin, forwarded, .. } = to;
         let host = String::from_utf8_lossy(self.request.host()).into_owned();
-        let key = self.key(zone, pool, &origin.spec, &host);
+        let key = self.key(zone, pool, origin, &host);
         self.entry.origin = Some(key.origin);
-        if self.request.is_websocket && origin.spec.scheme == Scheme::H2c {
+        if self.request.is_websocket && origin.scheme == Scheme::H2c {
             return Attempted::Failed(Error::because(
                 Code::UpgradeUnsupported,
                 "a WebSocket goes to origins over HTTP/1, and this one is said to speak HTTP/2 alone",
             ));
         }
-        let mut want = Want { key, pool, host: &host, worker: self.around.worker, is_fresh: false };
+        let mut want = Want { key, pool, host: &host, worker: self.around.worker, is_fresh: false, may_wait };
         let mut last = Error::because(Code::OriginUnreachable, "too many attempts");
         loop {
             if self.entry.attempts == ATTEMPTS {
@@ -196,11 +309,12 @@ impl<'a, C: ClientSide> Exchange<'a, C> {
                     last = error;
                     continue;
                 }
+                Err(error) if is_full(error.code) => return Attempted::Full(error),
                 Err(error) if may_try_elsewhere(error.code) => return Attempted::Elsewhere(error),
                 Err(error) => return Attempted::Failed(error),
             };
             let is_coalesced = acquired.is_coalesced;
-            match self.over(acquired, &origin.spec, forwarded).await {
+            match self.over(acquired, origin, forwarded).await {
                 Attempted::Again(error) if self.entry.attempts < ATTEMPTS => {
                     if is_coalesced && error.code == Code::Misdirected {
                         self.around.pool.insist_on_own(&want);
@@ -236,7 +350,15 @@ impl<'a, C: ClientSide> Exchange<'a, C> {
     /// Waits for a connection as long as the client does.
     async fn acquire(&mut self, want: &Want<'_>) -> Result<Acquired<OriginConnector>, Error> {
         let pool = self.around.pool;
-        let mut acquiring = pin!(pool.acquire(want));
+        self.while_client_waits(pool.acquire(want)).await
+    }
+
+    /// Waits for `future` as long as the client does.
+    pub(crate) async fn while_client_waits<T>(
+        &mut self,
+        future: impl Future<Output = Result<T, Error>>,
+    ) -> Result<T, Error> {
+        let mut acquiring = pin!(future);
         let client = &mut *self.client;
         // Reading the client for its end is possible while nothing of its body is expected.
         let may_listen = !C::IS_H1 || client.is_ended();
@@ -284,6 +406,16 @@ impl<'a, C: ClientSide> Exchange<'a, C> {
             self.entry.dial = Some(times.dial);
             self.entry.tls = times.tls;
         }
+        self.client.leaves_by(&Leg {
+            egress,
+            protocol,
+            is_reused,
+            is_coalesced: self.entry.is_coalesced,
+            attempts: self.entry.attempts,
+            waited: self.entry.waited,
+            dial: self.entry.dial,
+            tls: self.entry.tls,
+        });
     }
 
     async fn over_h1(
@@ -299,7 +431,7 @@ impl<'a, C: ClientSide> Exchange<'a, C> {
         let origin: &mut OriginH1 = &mut loan;
         let counters = egressway_egress_server::PooledH1::counters(origin).clone();
         let key = key.as_ref().map(<[u8; 24]>::as_slice);
-        let report = self.relay_over(&mut origin.connection, host, forwarded, key, &counters).await;
+        let report = self.relay_to_origin(&mut origin.connection, host, forwarded, key, &counters).await;
         let seen =
             Seen { is_untouched: origin.connection.is_untouched(), is_connection_lost: true, is_h1: true };
         if report.error.is_none() {
@@ -317,7 +449,7 @@ impl<'a, C: ClientSide> Exchange<'a, C> {
     ) -> Attempted {
         let counters = egressway_egress_server::PooledH2::counters(permit.connection()).clone();
         let mut exchange = permit.connection().connection.exchange();
-        let report = self.relay_over(&mut exchange, host, forwarded, None, &counters).await;
+        let report = self.relay_to_origin(&mut exchange, host, forwarded, None, &counters).await;
         if report.error.as_ref().is_some_and(|error| error.code == Code::OriginTimeout) {
             exchange.timed_out();
         }
@@ -329,13 +461,30 @@ impl<'a, C: ClientSide> Exchange<'a, C> {
         if report.error.is_none() { Attempted::Done } else { self.judge(report, &seen) }
     }
 
-    async fn relay_over<O: OriginSide>(
+    async fn relay_to_origin<O: OriginSide>(
         &mut self,
         origin: &mut O,
         host: &[u8],
         forwarded: &Forwarded,
         websocket_key: Option<&[u8]>,
         counters: &EgressCounters,
+    ) -> Report {
+        let waits = self.around.current.waits;
+        let report = self.relay_over(origin, host, forwarded, websocket_key, waits).await;
+        let (sent, received) = origin.byte_counts();
+        counters.sent.fetch_add(sent, Relaxed);
+        counters.received.fetch_add(received, Relaxed);
+        report
+    }
+
+    /// `origin` is the origin, or the server that stands for it.
+    pub(crate) async fn relay_over<O: OriginSide>(
+        &mut self,
+        origin: &mut O,
+        host: &[u8],
+        forwarded: &Forwarded,
+        websocket_key: Option<&[u8]>,
+        waits: Waits,
     ) -> Report {
         let outbound = forwarded.outbound(host, self.id);
         if let Err(error) = origin.start_request(self.request, &outbound, websocket_key) {
@@ -345,14 +494,13 @@ impl<'a, C: ClientSide> Exchange<'a, C> {
             request: self.request,
             request_id: self.id,
             deadline: self.around.deadline,
-            waits: self.around.current.waits,
+            waits,
             is_coalesced: self.entry.is_coalesced && !self.retries.was_misdirected,
             websocket_key,
+            kept: std::mem::take(&mut self.kept),
         };
-        let report = relay(self.client, origin, &mut self.response, &terms).await;
+        let report = relay(self.client, origin, &mut self.response, terms).await;
         let (sent, received) = origin.byte_counts();
-        counters.sent.fetch_add(sent, Relaxed);
-        counters.received.fetch_add(received, Relaxed);
         self.entry.bytes_in += sent;
         self.entry.bytes_out += received;
         self.entry.first_byte_at = report.first_byte_at;
@@ -402,12 +550,17 @@ const fn is_of_one_address(code: Code) -> bool {
     matches!(code, Code::EgressAddressUnbindable | Code::EgressPortsBusy)
 }
 
+/// Another server of the location may have what this one lacks.
+pub(crate) const fn is_full(code: Code) -> bool {
+    is_of_one_address(code) || matches!(code, Code::EgressCapacityExhausted)
+}
+
 fn has_another_address(pool: &EgressPool, origin: SocketAddr) -> bool {
     applicable(pool, origin).nth(1).is_some()
 }
 
 /// Nothing was sent, and another origin may be well.
-const fn may_try_elsewhere(code: Code) -> bool {
+pub(crate) const fn may_try_elsewhere(code: Code) -> bool {
     matches!(
         code,
         Code::OriginRefused

@@ -5,6 +5,7 @@ use base64::engine::general_purpose::STANDARD;
 use egressway_core::side::Outbound;
 use egressway_core::{FieldName, RequestHead};
 use egressway_ingress::ConnectionInfo;
+use egressway_link::Call;
 use memchr::memmem;
 use std::cell::Cell;
 use std::io::Write;
@@ -115,6 +116,15 @@ impl Forwarded {
         Forwarded { cdn_loop, buffer, forwarded_for, forwarded, is_tls: connection.is_tls }
     }
 
+    /// As the server has said that the request came to.
+    pub fn given(call: &Call) -> Self {
+        let buffer = [&*call.cdn_loop, &call.forwarded_for, &call.forwarded].concat();
+        let cdn_loop = 0..call.cdn_loop.len();
+        let forwarded_for = cdn_loop.end..cdn_loop.end + call.forwarded_for.len();
+        let forwarded = forwarded_for.end..buffer.len();
+        Forwarded { cdn_loop, buffer, forwarded_for, forwarded, is_tls: call.is_tls }
+    }
+
     pub fn outbound<'a>(&'a self, host: &'a [u8], request_id: &'a RequestId) -> Outbound<'a> {
         Outbound {
             host,
@@ -140,7 +150,7 @@ mod tests {
     use super::*;
 
     fn connection(client: &str) -> ConnectionInfo {
-        ConnectionInfo { client: client.parse().expect("address"), is_tls: true, sni: None }
+        ConnectionInfo::direct(client.parse().expect("address"), true)
     }
 
     #[test]

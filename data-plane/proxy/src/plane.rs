@@ -6,7 +6,9 @@ use crate::connector::OriginConnector;
 use crate::current::{Current, Trust};
 use crate::exchange::Pool;
 use crate::held;
-use crate::report::{Drained, DrainedBytes, ListenerRow, Status, TotalsRow, UnbindableRow};
+use crate::peers::{self, OpenLink};
+use crate::regional::Passing;
+use crate::report::{Drained, DrainedBytes, ListenerRow, PeerStatus, Status, TotalsRow, UnbindableRow};
 use crate::service::{Shared, WorkerService};
 use crate::worker::{self, ListenerId, Worker};
 use arc_swap::ArcSwap;
@@ -15,7 +17,9 @@ use egressway_counters::{Registry, Totals};
 use egressway_egress_server::dial::check_bindable;
 use egressway_egress_server::{ConnectionPool, Dialer, PortTable};
 use egressway_ingress::service::{Counted, ListenerSettings};
-use egressway_ingress::{BindError, ClientLimits, bind, tls};
+use egressway_ingress::{BindError, bind, tls};
+use egressway_link::identity::BadIdentity;
+use egressway_link::{Identity, Links};
 use egressway_origin::tls::TlsConfigs;
 use egressway_snapshot::{CertificateResolver, Listener, Refused, TableBuilder, Tables};
 use parking_lot::Mutex;
@@ -73,6 +77,7 @@ struct OpenListener {
 struct Control {
     builder: TableBuilder,
     listeners: Vec<OpenListener>,
+    link: Option<OpenLink>,
     next_listener: ListenerId,
     next_trust: u64,
     /// Whether each address in use can be bound: the kernel's complaint, if any.
@@ -121,9 +126,14 @@ impl Plane {
             current,
             tls: tls::server_config(resolver),
             pool,
+            links: Links::new(workers),
             panics: AtomicU64::new(0),
             connections: (0..workers).map(|_| Arc::new(AtomicUsize::new(0))).collect(),
+            peer_connections: (0..workers).map(|_| Arc::new(AtomicUsize::new(0))).collect(),
+            calls: AtomicUsize::new(0),
             listening: Arc::default(),
+            passing: Passing::default(),
+            clients: Arc::default(),
             share_listeners: options.share_listeners,
         });
         let log_bytes = if options.access_log { options.log_buffer_bytes / workers } else { 0 };
@@ -132,16 +142,16 @@ impl Plane {
             .collect();
         // More workers than cores cannot have one each; then the system places them all.
         let is_pinned = workers <= cores.len();
-        let clients = Arc::new(ClientLimits::default());
         let (inboxes, doors): (Vec<_>, Vec<_>) = services.iter().map(|_| worker::inbox()).unzip();
         let doors: Arc<[worker::Door]> = doors.into();
         let threads = services.iter().zip(inboxes).enumerate().map(|(i, (service, inbox))| {
             let core = cores.get(i).copied().filter(|_| is_pinned);
-            Worker::start(service.clone(), clients.clone(), inbox, doors.clone(), core)
+            Worker::start(service.clone(), shared.clients.clone(), inbox, doors.clone(), core)
         });
         let control = Control {
             builder: TableBuilder::new(),
             listeners: Vec::new(),
+            link: None,
             next_listener: 0,
             next_trust: 1,
             addresses: HashMap::new(),
@@ -184,6 +194,7 @@ impl Plane {
     fn switch_to(&self, control: &mut Control, tables: Arc<Tables>) -> Result<Applied, ApplyError> {
         let trust = self.trust(control, &tables)?;
         let opened = open_listeners(control, &tables, &self.shared)?;
+        let link = peers::open(control.link.as_ref(), tables.fleet.link, &self.shared)?;
         let current = Arc::new(Current::new(tables.clone(), trust));
         self.shared.pool.set(&current.pool_settings());
         self.shared.pool.set_quarantine(tables.settings.port_quarantine_ms.into());
@@ -195,6 +206,10 @@ impl Plane {
         let old = self.shared.current.swap(current);
         self.retired.lock().push(old);
         start_listeners(control, &tables, opened, &self.shared);
+        control.next_listener += 1;
+        let id = control.next_listener;
+        peers::start(&mut control.link, link, id, &control.workers, &self.shared);
+        self.shared.links.set(&tables.fleet, peers::settings(&tables.settings));
         if has_other_pools {
             self.shared.pool.retain_pools(&pools);
         }
@@ -205,6 +220,16 @@ impl Plane {
             listeners: control.listeners.iter().map(|open| (open.bound, open.wanted.tls)).collect(),
             unbindable: unbindable(control),
         })
+    }
+
+    /// What this server proves itself with to its peers, and they to it, from now on: the fleet's authority, this
+    /// server's certificate chain and its key, in PEM. Links that are open stay.
+    ///
+    /// # Errors
+    /// They cannot be used together; the identity before stays.
+    pub fn set_identity(&self, authority: &[u8], chain: &[u8], key: &[u8]) -> Result<(), BadIdentity> {
+        self.shared.links.set_identity(Identity::new(authority, chain, key)?);
+        Ok(())
     }
 
     /// TLS towards origins under the roots that `tables` want; the present one if they are the same.
@@ -282,6 +307,7 @@ impl Plane {
                 .collect(),
             unbindable: unbindable(&control).into_iter().map(UnbindableRow::from).collect(),
             egress,
+            peers: self.shared.links.rows().into_iter().map(PeerStatus::from).collect(),
         };
         status.encode()
     }
@@ -313,6 +339,7 @@ impl Plane {
         let workers = {
             let mut control = self.control.lock();
             control.listeners.clear();
+            control.link = None;
             std::mem::take(&mut control.workers)
         };
         workers.iter().for_each(Worker::drain);
@@ -320,7 +347,8 @@ impl Plane {
         while self.shared.is_busy() && Instant::now() < deadline && !workers.is_empty() {
             std::thread::sleep(DRAIN_STEP);
         }
-        let cut = self.shared.open_connections();
+        let cut = self.shared.open_connections() + self.shared.calls.load(Relaxed);
+        self.shared.links.close();
         workers.into_iter().for_each(Worker::stop);
         self.shared.pool.retain_pools(&[]);
         cut

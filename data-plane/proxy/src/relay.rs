@@ -35,6 +35,8 @@ pub struct Report {
     /// The origin answered 421 on a connection it shares with another hostname; nothing was passed on.
     pub is_misdirected: bool,
     pub first_byte_at: Option<Instant>,
+    /// What was read of the body and not taken by the origin's side.
+    pub unsent: Bytes,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -88,6 +90,8 @@ pub struct Terms<'a> {
     pub is_coalesced: bool,
     /// The key of the WebSocket opening that was sent, which its answer must prove to have read.
     pub websocket_key: Option<&'a [u8]>,
+    /// What was read of the body before; it goes first.
+    pub kept: Bytes,
 }
 
 /// Relays one exchange; the request has been started on `origin`. `response` ends up with the final head.
@@ -95,7 +99,7 @@ pub async fn relay<C: ClientSide, O: OriginSide>(
     client: &mut C,
     origin: &mut O,
     response: &mut ResponseHead,
-    terms: &Terms<'_>,
+    terms: Terms<'_>,
 ) -> Report {
     let is_bodiless = terms.request.framing == Framing::None || terms.request.is_websocket;
     let mut relay = Relay {
@@ -106,12 +110,13 @@ pub async fn relay<C: ClientSide, O: OriginSide>(
         request_id: terms.request_id,
         deadline: terms.deadline,
         waits: terms.waits,
-        report: Report::default(),
+        report: Report { is_body_touched: !terms.kept.is_empty(), ..Report::default() },
         upload: if is_bodiless { Phase::Finishing } else { Phase::Body },
-        upload_raw: C::IS_H1 && O::IS_H1,
+        // Pieces have no framing of their own.
+        upload_raw: C::IS_H1 && O::IS_H1 && terms.kept.is_empty(),
         upload_waits: Waiting::Client,
         upload_error: None,
-        upload_piece: Bytes::new(),
+        upload_piece: terms.kept,
         download: Phase::Begun,
         download_raw: false,
         download_waits: Waiting::Origin,
@@ -126,7 +131,13 @@ pub async fn relay<C: ClientSide, O: OriginSide>(
     relay.deadline.set(relay.patience());
     let end = poll_fn(|cx| relay.poll(cx)).await;
     relay.report.error = end.err();
+    relay.report.unsent = relay.upload_piece;
     relay.report
+}
+
+/// The side of the origin takes no more; it may have answered all the same.
+const fn is_far_end_lost(code: Code) -> bool {
+    matches!(code, Code::OriginClosed | Code::EgressServerLost)
 }
 
 impl<C: ClientSide, O: OriginSide> Relay<'_, C, O> {
@@ -200,7 +211,7 @@ impl<C: ClientSide, O: OriginSide> Relay<'_, C, O> {
                 self.has_moved = true;
                 Ok(())
             }
-            Poll::Ready(Err(error)) if error.code == Code::OriginClosed && !self.is_tunnel => {
+            Poll::Ready(Err(error)) if is_far_end_lost(error.code) && !self.is_tunnel => {
                 self.upload = Phase::Done;
                 self.upload_error = Some(error);
                 Ok(())

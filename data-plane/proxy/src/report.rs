@@ -1,6 +1,7 @@
 //! What `drain` and `status` tell, as MessagePack maps; the Python twin is `egressway.data_plane.handle`.
 
 use egressway_counters::{EgressLevel, EgressRow};
+use egressway_link::PeerRow;
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
@@ -84,6 +85,22 @@ pub struct Status {
     pub listeners: Vec<ListenerRow>,
     pub unbindable: Vec<UnbindableRow>,
     pub egress: Vec<EgressLevel>,
+    pub peers: Vec<PeerStatus>,
+}
+
+/// Another server, as this one sees it.
+#[derive(Debug, Serialize)]
+pub struct PeerStatus {
+    server: Box<str>,
+    state: &'static str,
+    connections: usize,
+    rtt_us: u64,
+}
+
+impl From<PeerRow> for PeerStatus {
+    fn from(row: PeerRow) -> Self {
+        PeerStatus { server: row.server, state: row.state, connections: row.connections, rtt_us: row.rtt_us }
+    }
 }
 
 #[derive(Debug, Serialize)]

@@ -3,16 +3,23 @@
 use crate::access_log::Entry;
 use crate::answer::answer;
 use crate::current::Current;
-use crate::exchange::{Exchange, Failure, Pool, Surroundings};
+use crate::exchange::{CallFailure, Exchange, Failure, Pool, Surroundings};
 use crate::forwarded::{RequestId, new_request_id};
+use crate::passed_log::PassedEntry;
+use crate::regional::{Passing, pass_on};
 use arc_swap::ArcSwap;
 use egressway_core::side::ClientSide;
-use egressway_core::{Code, Deadline, Error, RequestHead};
+use egressway_core::{Code, Deadline, Deadlines, Error, RequestHead};
 use egressway_counters::{LogBuffer, RequestCounters};
-use egressway_ingress::{ConnectionInfo, IngressSettings, Service};
+use egressway_ingress::service::Counted;
+use egressway_ingress::{
+    ClientLimits, ConnectionInfo, IngressSettings, PassedOn, Service, proxy_protocol, serve_passed,
+};
+use egressway_link::passed::{Opened, PassedStream};
+use egressway_link::{Call, LinkClient, LinkService, Links};
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::Acquire, Ordering::Relaxed};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::Acquire, Ordering::Relaxed, Ordering::Release};
 
 /// A request that finds no port because the tables have changed under it begins again, so often in all.
 const MOST_BEGINNINGS: u32 = 4;
@@ -22,9 +29,16 @@ pub struct Shared {
     pub current: Arc<ArcSwap<Current>>,
     pub tls: Arc<rustls::ServerConfig>,
     pub pool: Arc<Pool>,
+    pub links: Arc<Links>,
     pub panics: AtomicU64,
     /// Open client connections of each worker.
     pub connections: Box<[Arc<AtomicUsize>]>,
+    /// Connections of peers that each worker serves, and their requests that are under way.
+    pub peer_connections: Box<[Arc<AtomicUsize>]>,
+    pub calls: AtomicUsize,
+    /// Connections that servers of other regions serve.
+    pub passing: Passing,
+    pub clients: Arc<ClientLimits>,
     /// Listening sockets that are open still.
     pub listening: Arc<AtomicUsize>,
     /// Another process of ours listens beside this one, before or after it.
@@ -40,18 +54,37 @@ impl Shared {
     /// Some connection or listener is open.
     pub fn is_busy(&self) -> bool {
         // A connection is counted before the listener it came from closes.
-        self.listening.load(Acquire) > 0 || self.open_connections() > 0
+        self.listening.load(Acquire) > 0 || self.open_connections() > 0 || self.calls.load(Acquire) > 0
     }
 
     /// The worker that should serve a connection that `worker` has accepted: itself, unless another has clearly
     /// less to do. The kernel spreads connections by hash, which leaves some workers with far more than others.
     pub fn server_for_new(&self, worker: usize) -> usize {
-        let own = self.connections[worker].load(Relaxed);
-        let counts = self.connections.iter().map(|count| count.load(Relaxed)).enumerate();
+        least_busy(&self.connections, worker)
+    }
+}
+
+/// The worker for a connection that `worker` has accepted.
+pub fn least_busy(open: &[Arc<AtomicUsize>], worker: usize) -> usize {
+    {
+        let own = open[worker].load(Relaxed);
+        let counts = open.iter().map(|count| count.load(Relaxed)).enumerate();
         match counts.min_by_key(|(_, count)| *count) {
             Some((least, count)) if own > count + 1 + count / 16 => least,
             _ => worker,
         }
+    }
+}
+
+/// The name of this server, for as long as a line is written.
+struct ServerName(arc_swap::Guard<Arc<Current>>);
+
+impl std::ops::Deref for ServerName {
+    type Target = str;
+
+    fn deref(&self) -> &str {
+        let tables = &self.0.tables;
+        if tables.fleet.server.is_empty() { &tables.settings.server_name } else { &tables.fleet.server }
     }
 }
 
@@ -75,6 +108,11 @@ impl WorkerService {
         }
     }
 
+    /// Tables whose fleet, or whose settings if it is alone, tell this server's name.
+    fn server_name(&self) -> ServerName {
+        ServerName(self.shared.current.load())
+    }
+
     /// Answers for `error`, unless an answer has begun or nobody is there to hear it.
     async fn answer_for<C: ClientSide>(
         &self,
@@ -96,6 +134,15 @@ impl WorkerService {
         }
     }
 
+    /// A connection that was passed on, or was to be.
+    pub fn record_passed(&self, entry: &PassedEntry) {
+        self.counters.add_error(entry.error.as_ref().map(|error| error.code));
+        if self.log.is_on() {
+            let server = self.server_name();
+            self.log.append(|out| entry.write(out, &new_request_id(), &server));
+        }
+    }
+
     fn record(
         &self,
         entry: &Entry,
@@ -106,7 +153,8 @@ impl WorkerService {
         self.counters.add(entry.status, entry.error.as_ref().map(|error| error.code));
         if self.log.is_on() {
             let client = connection.client.ip().to_canonical();
-            self.log.append(|out| entry.write(out, request, id, client, connection.is_tls));
+            let server = self.server_name();
+            self.log.append(|out| entry.write(out, request, id, &server, client, connection.is_tls));
         }
     }
 }
@@ -120,6 +168,20 @@ impl Service for WorkerService {
         self.shared.tls.clone()
     }
 
+    fn has_hosts_elsewhere(&self) -> bool {
+        self.shared.current.load().tables.has_hosts_elsewhere()
+    }
+
+    fn is_elsewhere(&self, host: &str) -> bool {
+        let current = self.shared.current.load();
+        let found = current.tables.find(host.as_bytes());
+        found.is_some_and(|found| current.tables.region_elsewhere(found.host).is_some())
+    }
+
+    async fn pass_on(&self, connection: PassedOn, deadline: &Deadline) -> Result<(), PassedOn> {
+        pass_on(self, connection, deadline).await
+    }
+
     async fn serve<C: ClientSide>(
         &self,
         client: &mut C,
@@ -128,6 +190,7 @@ impl Service for WorkerService {
         deadline: &Deadline,
     ) {
         let mut entry = Entry::begin();
+        entry.ingress_server.clone_from(&connection.passed_by);
         let id = new_request_id();
         let mut current = self.shared.current.load();
         let mut beginnings = 0;
@@ -135,12 +198,12 @@ impl Service for WorkerService {
             let around = Surroundings {
                 current: &current,
                 pool: &self.shared.pool,
+                links: &self.shared.links,
                 worker: self.worker,
                 turn: self.turn.fetch_add(1, Relaxed),
-                connection,
                 deadline,
             };
-            let outcome = Exchange::new(around, client, request, &id, &mut entry).run().await;
+            let outcome = Exchange::new(around, client, request, &id, &mut entry).run(connection).await;
             beginnings += 1;
             let has_found_no_port = outcome.as_ref().is_err_and(Failure::has_found_no_port);
             if !has_found_no_port || beginnings == MOST_BEGINNINGS {
@@ -153,7 +216,7 @@ impl Service for WorkerService {
             // What the older tables promised has moved meanwhile.
             current = newest;
         };
-        if let Err(Failure { error, is_answered }) = outcome {
+        if let Err(Failure { error, is_answered, .. }) = outcome {
             if !is_answered {
                 self.answer_for(client, &error, request, &id, deadline, &mut entry).await;
             }
@@ -184,7 +247,65 @@ impl Service for WorkerService {
             let mut entry = Entry::begin();
             entry.error = Some(Error::because(code, cause));
             let client = client.ip().to_canonical();
-            self.log.append(|out| entry.write(out, None, &new_request_id(), client, false));
+            let server = self.server_name();
+            self.log.append(|out| entry.write(out, None, &new_request_id(), &server, client, false));
+        }
+    }
+
+    fn panicked(&self) {
+        self.shared.panics.fetch_add(1, Relaxed);
+    }
+}
+
+/// Counts a call for as long as it lives.
+struct Calling<'a>(&'a AtomicUsize);
+
+impl Drop for Calling<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Release);
+    }
+}
+
+impl LinkService for WorkerService {
+    async fn serve_passed(self: Arc<Self>, stream: PassedStream, opened: Opened, deadlines: Arc<Deadlines>) {
+        let _open = Counted::new(&self.shared.connections[self.worker]);
+        self.counters.add_connection();
+        let header = proxy_protocol::parse(&opened.header).ok().flatten();
+        // A peer of this fleet names the client; one that does not is not understood.
+        let Some(client) = header.and_then(|(_, header)| header.source) else { return };
+        let clients = self.shared.clients.clone();
+        let around = egressway_ingress::connection::Surroundings { service: self, clients, deadlines };
+        serve_passed(around, Box::new(stream), client, opened.is_tls, opened.server).await;
+    }
+
+    /// The server that the request came to logs it; here it is counted.
+    async fn serve_call(
+        &self,
+        client: &mut LinkClient,
+        call: &Call,
+        request: &RequestHead,
+        deadline: &Deadline,
+    ) {
+        self.shared.calls.fetch_add(1, Relaxed);
+        let _calling = Calling(&self.shared.calls);
+        self.counters.add_call();
+        let mut entry = Entry::begin();
+        let current = self.shared.current.load();
+        let around = Surroundings {
+            current: &current,
+            pool: &self.shared.pool,
+            links: &self.shared.links,
+            worker: self.worker,
+            turn: 0,
+            deadline,
+        };
+        let exchange = Exchange::new(around, client, request, &call.request_id, &mut entry);
+        match exchange.run_call(call).await {
+            Ok(()) => {}
+            Err(CallFailure::Unknown) => client.fail(&Code::ZoneNotFound.into(), true, true, 0),
+            Err(CallFailure::Failure(Failure { error, is_touched, .. })) => {
+                client.fail(&error, false, !is_touched, entry.attempts);
+            }
         }
     }
 

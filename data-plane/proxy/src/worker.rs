@@ -1,12 +1,13 @@
 //! A worker: one thread, one runtime, its own listening sockets; connections stay on it.
 
-use crate::service::{Shared, WorkerService};
+use crate::service::{Shared, WorkerService, least_busy};
 use egressway_core::Deadlines;
 use egressway_core::deadline::TICK;
 use egressway_ingress::connection::Surroundings;
 use egressway_ingress::listener::begin_no_more_handshakes;
 use egressway_ingress::service::{Counted, ListenerSettings};
 use egressway_ingress::{ClientLimits, serve_connection};
+use egressway_link::serve_link;
 use std::collections::HashMap;
 use std::io;
 use std::net::SocketAddr;
@@ -47,6 +48,10 @@ pub enum Command {
     /// Serves a connection that another worker accepted.
     Serve(std::net::TcpStream, SocketAddr, Arc<ListenerSettings>, Counted),
     Listen(ListenerId, std::net::TcpListener, Arc<ListenerSettings>, Counted),
+    /// Takes connections of peers.
+    ListenForPeers(ListenerId, std::net::TcpListener, Counted),
+    /// Serves a peer's connection that another worker accepted.
+    ServePeer(std::net::TcpStream, Counted),
     Close(ListenerId),
     /// Takes no new connections; idle ones end.
     Drain,
@@ -98,6 +103,11 @@ impl Worker {
         self.send(Command::Listen(id, socket, settings.clone(), open));
     }
 
+    /// The same for connections of peers.
+    pub fn listen_for_peers(&self, id: ListenerId, socket: std::net::TcpListener, open: Counted) {
+        self.send(Command::ListenForPeers(id, socket, open));
+    }
+
     pub fn close(&self, id: ListenerId) {
         self.send(Command::Close(id));
     }
@@ -142,6 +152,23 @@ async fn run(around: Surroundings<WorkerService>, mut inbox: Inbox, doors: Arc<[
                 Some(Command::Serve(tcp, peer, settings, open)) => {
                     if let Ok(tcp) = TcpStream::from_std(tcp) {
                         serve(&around, tcp, peer, settings, open);
+                    }
+                }
+                Some(Command::ListenForPeers(id, socket, open)) => match TcpListener::from_std(socket) {
+                    Ok(socket) => {
+                        let closing = Arc::new(Notify::new());
+                        accepting.insert(id, closing.clone());
+                        let (around, doors) = (around.clone(), doors.clone());
+                        tokio::spawn(async move {
+                            listen_for_peers(around, socket, doors, closing).await;
+                            drop(open);
+                        });
+                    }
+                    Err(_) => { around.service.shared.panics.fetch_add(1, Relaxed); }
+                },
+                Some(Command::ServePeer(tcp, open)) => {
+                    if let Ok(tcp) = TcpStream::from_std(tcp) {
+                        serve_peer(&around, tcp, open);
                     }
                 }
                 Some(Command::Close(id)) => {
@@ -246,5 +273,42 @@ fn serve(
     tokio::spawn(async move {
         let _open = open;
         serving.await;
+    });
+}
+
+/// Takes connections of peers until `closing`. They are few and carry much, so they are spread evenly.
+async fn listen_for_peers(
+    around: Surroundings<WorkerService>,
+    socket: TcpListener,
+    doors: Arc<[Door]>,
+    closing: Arc<Notify>,
+) {
+    loop {
+        let accepted = tokio::select! {
+            biased;
+            () = closing.notified() => return,
+            accepted = socket.accept() => accepted,
+        };
+        let Ok((tcp, _)) = accepted else {
+            tokio::time::sleep(ACCEPT_PAUSE).await;
+            continue;
+        };
+        let open_here = &around.service.shared.peer_connections;
+        let server = least_busy(open_here, around.service.worker);
+        let open = Counted::new(&open_here[server]);
+        if server == around.service.worker {
+            serve_peer(&around, tcp, open);
+        } else if let Ok(tcp) = tcp.into_std() {
+            let _ = doors[server].send(Command::ServePeer(tcp, open));
+        }
+    }
+}
+
+fn serve_peer(around: &Surroundings<WorkerService>, tcp: TcpStream, open: Counted) {
+    let (service, deadlines) = (around.service.clone(), around.deadlines.clone());
+    let links = service.shared.links.clone();
+    tokio::spawn(async move {
+        let _open = open;
+        serve_link(service, links, deadlines, tcp).await;
     });
 }

@@ -130,6 +130,12 @@ impl DataPlane {
         py.detach(|| plane.exclude(held)).map_err(PyValueError::new_err)
     }
 
+    fn set_identity(&self, py: Python<'_>, ca_pem: &[u8], chain_pem: &[u8], key_pem: &[u8]) -> PyResult<()> {
+        let plane = self.plane()?;
+        let set = py.detach(|| plane.set_identity(ca_pem, chain_pem, key_pem));
+        set.map_err(|error| PyValueError::new_err(error.to_string()))
+    }
+
     fn stop(&self, py: Python<'_>, deadline: f64) -> PyResult<usize> {
         let plane = self.plane()?;
         let patience = Duration::try_from_secs_f64(deadline)

@@ -77,6 +77,7 @@ impl TableBuilder {
             exact: draft.exact,
             wildcards: draft.wildcards,
             zone_bytes: draft.bytes,
+            regional_hosts: draft.regional,
             pool_bytes: next.bytes,
             pools: next.pools,
             shared_pool,
@@ -138,7 +139,7 @@ impl TableBuilder {
             let before = base.zones.get(zone.id.as_bytes()).map(Arc::as_ref);
             let around = Surroundings { pools: &next.pools, accounts: &mut self.accounts, before };
             let zone = Arc::new(zones::read(zone, around)?);
-            draft.changed.extend(zone.is_regional().then(|| zone.clone()));
+            draft.changed.extend((zone.regional_hosts() > 0).then(|| zone.clone()));
             draft.add(zone)?;
         }
         Ok(())
@@ -177,6 +178,8 @@ struct Draft {
     exact: Sharded<HostSlot>,
     wildcards: Sharded<HostSlot>,
     bytes: usize,
+    /// Hosts that are served in one region alone.
+    regional: usize,
     /// Came with this snapshot.
     changed: Vec<Arc<ZoneEntry>>,
 }
@@ -188,6 +191,7 @@ impl Draft {
             exact: base.exact.clone(),
             wildcards: base.wildcards.clone(),
             bytes: base.zone_bytes,
+            regional: base.regional_hosts,
             changed: Vec::new(),
         }
     }
@@ -195,6 +199,7 @@ impl Draft {
     fn remove(&mut self, id: &str) {
         let Some(zone) = self.zones.remove(id.as_bytes()) else { return };
         self.bytes -= zone_bytes(&zone);
+        self.regional -= zone.regional_hosts();
         for host in &zone.hosts {
             match host.name.strip_prefix("*.") {
                 Some(parent) => self.wildcards.remove(parent.as_bytes()),
@@ -215,6 +220,7 @@ impl Draft {
             }
         }
         self.bytes += zone_bytes(&zone);
+        self.regional += zone.regional_hosts();
         self.zones.insert(zone);
         Ok(())
     }

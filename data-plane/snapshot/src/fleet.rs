@@ -82,6 +82,11 @@ impl FleetEntry {
         self.peers.values().find(|peer| peer.server.name.eq_ignore_ascii_case(name))
     }
 
+    /// This server stands outside of some region.
+    pub fn has_region_elsewhere(&self) -> bool {
+        self.regions.values().any(|region| !region.is_inside)
+    }
+
     pub fn region(&self, key: &str) -> Option<&RegionEntry> {
         self.regions.get(key)
     }

@@ -4,7 +4,7 @@
 //! one table when it begins and keeps it to its end (`data-plane.md` section 11).
 
 use crate::certificates::{Certificate, KeyCache};
-use crate::fleet::FleetEntry;
+use crate::fleet::{FleetEntry, RegionEntry};
 use crate::names::parent;
 use crate::networks::Networks;
 use crate::sharded::{Keyed, Sharded};
@@ -72,9 +72,9 @@ pub struct ZoneEntry {
 }
 
 impl ZoneEntry {
-    /// Some of its hosts are served in one region only.
-    pub(crate) fn is_regional(&self) -> bool {
-        self.hosts.iter().any(|host| host.region.is_some())
+    /// Its hosts that are served in one region only.
+    pub(crate) fn regional_hosts(&self) -> usize {
+        self.hosts.iter().filter(|host| host.region.is_some()).count()
     }
 
     /// The certificate for `sni`: one that names it, else one whose wildcard covers it.
@@ -148,6 +148,7 @@ pub struct Tables {
     pub(crate) allowed: Networks,
     pub(crate) trusted: Networks,
     pub(crate) keys: Arc<KeyCache>,
+    pub(crate) regional_hosts: usize,
     /// Heap bytes of all zones, and of all pools, summed while building.
     pub(crate) zone_bytes: usize,
     pub(crate) pool_bytes: usize,
@@ -172,6 +173,7 @@ impl Tables {
             allowed: Networks::default(),
             trusted: Networks::default(),
             keys: Arc::default(),
+            regional_hosts: 0,
             zone_bytes: 0,
             pool_bytes: 0,
         }
@@ -183,6 +185,16 @@ impl Tables {
     pub fn find(&self, host: &[u8]) -> Option<Found<'_>> {
         let slot = self.exact.get(host).or_else(|| self.wildcards.get(parent(host)?))?;
         Some(Found { zone: &slot.zone, host: slot.host() })
+    }
+
+    /// The region that `host` is served in, if this server stands outside of it.
+    pub fn region_elsewhere(&self, host: &HostEntry) -> Option<&RegionEntry> {
+        self.fleet.region(host.region.as_deref()?).filter(|region| !region.is_inside)
+    }
+
+    /// There may be hosts that this server does not serve itself.
+    pub fn has_hosts_elsewhere(&self) -> bool {
+        self.regional_hosts > 0 && self.fleet.has_region_elsewhere()
     }
 
     /// A connection to an origin at `ip` may be opened. An IPv4-mapped address is judged as the IPv4 address it is.

@@ -4,6 +4,7 @@ use bytes::{Buf, Bytes};
 use egressway_core::{Code, Error, Fields};
 use egressway_http2::{trailers_from_h2, trailers_to_h2};
 use h2::{Reason, RecvStream, SendStream};
+use http::HeaderMap;
 use std::task::{Context, Poll, ready};
 
 /// The peer ended the stream on purpose, or went away.
@@ -109,6 +110,18 @@ impl H2Sink {
             self.stream.send_trailers(trailers_to_h2(trailers))
         };
         sent.map_err(|e| Error::because(self.closed, e))
+    }
+
+    /// Sends `bytes` without waiting for room: for what is small beside the room that a stream begins with.
+    pub fn push(&mut self, bytes: Bytes, is_last: bool) -> Result<(), Error> {
+        self.is_ended = is_last;
+        self.stream.send_data(bytes, is_last).map_err(|e| Error::because(self.closed, e))
+    }
+
+    /// Ends the body with `trailers` as they are.
+    pub fn finish_with(&mut self, trailers: HeaderMap) -> Result<(), Error> {
+        self.is_ended = true;
+        self.stream.send_trailers(trailers).map_err(|e| Error::because(self.closed, e))
     }
 
     /// Ready when the peer has reset the stream.

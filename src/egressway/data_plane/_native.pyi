@@ -89,6 +89,12 @@ class DataPlane:
         Raises ValueError if they cannot be read; what was excluded then stays so.
         """
 
+    def set_identity(self, ca_pem: bytes, chain_pem: bytes, key_pem: bytes) -> None:
+        """What this server proves itself with to its peers, and they to it, from now on.
+
+        Raises ValueError if the three cannot be used together; the identity before then stays.
+        """
+
     def stop(self, deadline: float) -> int:
         """Stop within `deadline` seconds; the number of connections cut. Again: nothing happens."""
 

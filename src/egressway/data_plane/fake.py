@@ -21,7 +21,9 @@ from egressway.data_plane.handle import (
     DrainedEgress,
     EgressInUse,
     Held,
+    IdentityRefused,
     ListenerUnavailable,
+    PeerState,
     SnapshotRefused,
     Status,
     Totals,
@@ -76,6 +78,8 @@ class FakeDataPlane:
         self._excluded: dict[tuple[str, str], set[int]] = {}
         self._requests: Counter[str] = Counter()
         self._log = bytearray()
+        self.identity: tuple[bytes, bytes, bytes] | None = None
+        """What `set_identity` was given last."""
 
     # The verbs.
 
@@ -136,6 +140,7 @@ class FakeDataPlane:
                     EgressInUse(ip, origin, "tcp", use.current, self._capacity(ip))
                     for (ip, origin), use in self._uses.items()
                 ),
+                peers=self._peers(),
             )
 
     def held(self, *, everything: bool = False) -> tuple[Held, ...]:
@@ -155,6 +160,16 @@ class FakeDataPlane:
         """Keep off what others hold."""
         with self._lock:
             self._excluded = {(row.egress_ip, row.origin): set(row.ports) for row in held}
+
+    def set_identity(self, ca_pem: bytes, chain_pem: bytes, key_pem: bytes) -> None:
+        """Keep what could be an identity; whether the key is the certificate's is not looked at."""
+        for what, pem in (("authority", ca_pem), ("certificate chain", chain_pem)):
+            if b"-----BEGIN CERTIFICATE-----" not in pem:
+                raise IdentityRefused(f"the {what}: there is no certificate in it")
+        if b"PRIVATE KEY-----" not in key_pem:
+            raise IdentityRefused("the key: there is no key in it")
+        with self._lock:
+            self.identity = (ca_pem, chain_pem, key_pem)
 
     def stop(self, deadline_seconds: float) -> int:  # noqa: ARG002 - nothing is open here
         """Close the listeners; the fake has no connections to cut."""
@@ -227,6 +242,10 @@ class FakeDataPlane:
             port = listener.port or (free_port := free_port + 1)
             active.append(ActiveListener(listener.address, port, listener.tls))
         return tuple(active)
+
+    def _peers(self) -> tuple[PeerState, ...]:
+        peers = self._running.fleet.peers if self._running else ()
+        return tuple(PeerState(each.server, "unknown") for each in peers)
 
     def _unbindable(self) -> tuple[Unbindable, ...]:
         return tuple(

@@ -7,7 +7,7 @@ no verb raises anything but the two errors here.
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import Literal, Protocol
 
 import msgspec
 
@@ -21,7 +21,9 @@ __all__ = [
     "DrainedEgress",
     "EgressInUse",
     "Held",
+    "IdentityRefused",
     "ListenerUnavailable",
+    "PeerState",
     "SnapshotRefused",
     "Status",
     "Totals",
@@ -31,6 +33,10 @@ __all__ = [
 
 class SnapshotRefused(ValueError):
     """The snapshot contradicts itself, or its base is not what runs. The old state stays."""
+
+
+class IdentityRefused(ValueError):
+    """Authority, chain and key cannot be used together. The identity before stays."""
 
 
 class ListenerUnavailable(OSError):
@@ -94,10 +100,20 @@ class Drained(msgspec.Struct, frozen=True):
 
     totals: Totals
     requests: dict[str, int]
-    """`status:2xx` and its like, and `error:<code>`."""
+    """`status:2xx` and its like, `error:<code>`, and `link`: sent on for another server."""
     egress: tuple[DrainedEgress, ...]
     log: bytes = b""
     """Access log: JSON lines, complete."""
+
+
+class PeerState(msgspec.Struct, frozen=True):
+    """Another server of the fleet, as this one sees it."""
+
+    server: str
+    state: Literal["up", "down", "unknown"]
+    """`unknown` while no request has needed it."""
+    connections: int = 0
+    rtt_us: int = 0
 
 
 class EgressInUse(msgspec.Struct, frozen=True):
@@ -138,6 +154,7 @@ class Status(msgspec.Struct, frozen=True):
     listeners: tuple[ActiveListener, ...]
     unbindable: tuple[Unbindable, ...]
     egress: tuple[EgressInUse, ...]
+    peers: tuple[PeerState, ...] = ()
 
 
 class DataPlaneHandle(Protocol):
@@ -167,6 +184,13 @@ class DataPlaneHandle(Protocol):
 
     def exclude(self, held: tuple[Held, ...]) -> None:
         """Keep off exactly these tuples, which another process or server holds; count them to the cap."""
+        ...
+
+    def set_identity(self, ca_pem: bytes, chain_pem: bytes, key_pem: bytes) -> None:
+        """Prove this server to its peers, and demand proof of them, with these from now on.
+
+        Connections between servers that are open stay. Raises `IdentityRefused`.
+        """
         ...
 
     def stop(self, deadline_seconds: float) -> int:

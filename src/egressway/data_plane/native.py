@@ -13,6 +13,7 @@ from egressway.data_plane.handle import (
     Applied,
     Drained,
     Held,
+    IdentityRefused,
     ListenerUnavailable,
     SnapshotRefused,
     Status,
@@ -78,6 +79,13 @@ class NativeDataPlane:
     def exclude(self, held: tuple[Held, ...]) -> None:
         """Keep off what others hold."""
         self._plane.exclude(msgspec.msgpack.encode(held))
+
+    def set_identity(self, ca_pem: bytes, chain_pem: bytes, key_pem: bytes) -> None:
+        """The identity on links to peers; see `DataPlaneHandle.set_identity`."""
+        try:
+            self._plane.set_identity(ca_pem, chain_pem, key_pem)
+        except ValueError as refusal:
+            raise IdentityRefused(str(refusal)) from refusal
 
     def stop(self, deadline_seconds: float) -> int:
         """End all traffic; the number of connections cut."""

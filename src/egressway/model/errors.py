@@ -259,6 +259,14 @@ PROXY_ERRORS: Final[tuple[ProxyError, ...]] = (
         "No server that holds an address of the pool can be reached.",
     ),
     ProxyError(
+        "region_unreachable",
+        503,
+        "egress",
+        "safe",
+        1,
+        "No server of the hostname's region can be reached.",
+    ),
+    ProxyError(
         "egress_server_lost",
         502,
         "egress",

@@ -9,15 +9,18 @@ use egressway_core::{
 };
 use egressway_ingress::connection::Surroundings;
 use egressway_ingress::service::ListenerSettings;
-use egressway_ingress::{ClientLimits, ConnectionInfo, IngressSettings, Service, serve_connection, tls};
+use egressway_ingress::{
+    ClientLimits, ConnectionInfo, IngressSettings, PassedOn, Service, serve_connection, tls,
+};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::server::{ClientHello, ResolvesServerCert};
 use rustls::sign::CertifiedKey;
 use std::future::poll_fn;
 use std::net::SocketAddr;
+use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 
 pub const DEADLINE: Duration = Duration::from_secs(10);
@@ -29,7 +32,15 @@ pub struct Echo {
     tls: Arc<rustls::ServerConfig>,
     /// Connections that failed before a request, and requests that could not be answered.
     pub failures: Mutex<Vec<(Code, String)>>,
+    /// Connections for `elsewhere.example.com`: client, what was read, what came after it, and whether over TLS.
+    pub passed: Mutex<Vec<Passed>>,
+    /// Nobody takes them.
+    pub is_cut_off: AtomicBool,
 }
+
+pub type Passed = (SocketAddr, Vec<u8>, Vec<u8>, bool);
+
+pub const ELSEWHERE: &str = "elsewhere.example.com";
 
 impl Echo {
     async fn answer<C: ClientSide>(
@@ -44,6 +55,8 @@ impl Echo {
         }
         let mut head = ResponseHead { status: 200, ..ResponseHead::default() };
         head.fields.push(b"Client", info.client.to_string().as_bytes());
+        head.fields.push(b"Passed-By", info.passed_by.as_deref().unwrap_or("nobody").as_bytes());
+        head.fields.push(b"Stranded", if info.is_stranded { b"yes" } else { b"no" });
         head.fields.push(b"Server-Name", info.sni.as_deref().unwrap_or("none").as_bytes());
         respond(client, head, body).await
     }
@@ -82,6 +95,25 @@ impl Service for Echo {
 
     fn tls(&self) -> Arc<rustls::ServerConfig> {
         self.tls.clone()
+    }
+
+    fn has_hosts_elsewhere(&self) -> bool {
+        true
+    }
+
+    fn is_elsewhere(&self, host: &str) -> bool {
+        host == ELSEWHERE
+    }
+
+    async fn pass_on(&self, mut connection: PassedOn, _deadline: &Deadline) -> Result<(), PassedOn> {
+        if self.is_cut_off.load(SeqCst) {
+            return Err(connection);
+        }
+        let mut rest = Vec::new();
+        let _ = connection.transport.read_to_end(&mut rest).await;
+        let passed = (connection.client, connection.begun, rest, connection.is_tls);
+        self.passed.lock().expect("passed").push(passed);
+        Ok(())
     }
 
     async fn serve<C: ClientSide>(
@@ -170,18 +202,24 @@ impl Ingress {
             settings: Arc::new(settings),
             tls: tls::server_config(Arc::new(One(certified))),
             failures: Mutex::default(),
+            passed: Mutex::default(),
+            is_cut_off: AtomicBool::new(false),
         });
         let deadlines = Deadlines::new();
         let tcp = TcpListener::bind(("127.0.0.1", 0)).await.expect("bind");
         let address = tcp.local_addr().expect("address");
-        let around = Surroundings {
-            service: echo.clone(),
+        let ingress = Ingress { address, echo, deadlines, certificate };
+        tokio::spawn(accept(tcp, ingress.around(), Arc::new(listener)));
+        tokio::spawn(tick(ingress.deadlines.clone()));
+        ingress
+    }
+
+    pub fn around(&self) -> Surroundings<Echo> {
+        Surroundings {
+            service: self.echo.clone(),
             clients: Arc::new(ClientLimits::default()),
-            deadlines: deadlines.clone(),
-        };
-        tokio::spawn(accept(tcp, around, Arc::new(listener)));
-        tokio::spawn(tick(deadlines.clone()));
-        Ingress { address, echo, deadlines, certificate }
+            deadlines: self.deadlines.clone(),
+        }
     }
 
     pub async fn plain(settings: IngressSettings) -> Ingress {
@@ -194,6 +232,15 @@ impl Ingress {
 
     /// A TLS connection that offers `protocols`.
     pub async fn connect_tls(&self, protocols: &[&str]) -> tokio_rustls::client::TlsStream<TcpStream> {
+        self.secure(self.connect().await, protocols).await
+    }
+
+    /// The same over any stream that leads here.
+    pub async fn secure<S: AsyncRead + AsyncWrite + Unpin>(
+        &self,
+        stream: S,
+        protocols: &[&str],
+    ) -> tokio_rustls::client::TlsStream<S> {
         let mut roots = rustls::RootCertStore::empty();
         roots.add(self.certificate.clone()).expect("root");
         let provider = Arc::new(rustls::crypto::ring::default_provider());
@@ -205,7 +252,7 @@ impl Ingress {
         config.alpn_protocols = protocols.iter().map(|name| name.as_bytes().to_vec()).collect();
         let name = "www.example.com".try_into().expect("name");
         let connector = tokio_rustls::TlsConnector::from(Arc::new(config));
-        connector.connect(name, self.connect().await).await.expect("handshake")
+        connector.connect(name, stream).await.expect("handshake")
     }
 }
 

@@ -1,0 +1,145 @@
+//! One connection to a peer: dialled, proved, kept alive by heartbeats until it ends.
+
+use crate::identity::{Identity, is_agreed};
+use crate::links::{LinkSettings, Peer};
+use bytes::Bytes;
+use h2::client::SendRequest;
+use h2::{Ping, PingPong};
+use std::io;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering::Relaxed};
+use std::task::Poll;
+use std::time::{Duration, Instant};
+use tokio::net::TcpStream;
+use tokio::sync::Notify;
+use tokio_rustls::TlsConnector;
+use tokio_rustls::client::TlsStream;
+
+/// What one stream may have on its way; far more than a data center's round trip needs, enough for a continent's.
+pub(crate) const STREAM_WINDOW: u32 = 2 << 20;
+/// Streams belong to different clients: a slow one must not take the room of the others.
+pub(crate) const CONNECTION_WINDOW: u32 = (1 << 31) - 1;
+pub(crate) const FRAME_BYTES: u32 = 64 * 1024;
+/// Bytes of one stream that wait for the socket.
+pub(crate) const SEND_BUFFER: usize = 256 * 1024;
+/// The head of a stream is a few fixed fields, its trailers one record.
+pub(crate) const HEADER_LIST: u32 = 2 << 20;
+
+pub(crate) struct Outbound {
+    pub send: SendRequest<Bytes>,
+    pub state: Arc<State>,
+}
+
+/// What a connection's users, its driver and whoever ends it share.
+#[derive(Default)]
+pub(crate) struct State {
+    is_closed: AtomicBool,
+    pub in_use: AtomicU32,
+    cut: Notify,
+}
+
+impl State {
+    pub fn is_usable(&self) -> bool {
+        !self.is_closed.load(Relaxed)
+    }
+
+    /// Takes no new streams; those that are open end by themselves.
+    pub fn retire(&self) {
+        self.is_closed.store(true, Relaxed);
+    }
+
+    /// Ends it at once, with all streams.
+    pub fn cut(&self) {
+        self.retire();
+        self.cut.notify_one();
+    }
+}
+
+type Connection = h2::client::Connection<TlsStream<TcpStream>, Bytes>;
+
+/// Connects, proves both sides, and waits until the peer has said so by its first settings.
+pub(crate) async fn dial(
+    peer: &Peer,
+    identity: &Identity,
+    settings: LinkSettings,
+) -> io::Result<(SendRequest<Bytes>, Connection)> {
+    let dialling = async {
+        let tcp = TcpStream::connect(peer.address).await?;
+        tcp.set_nodelay(true)?;
+        let tls = TlsConnector::from(identity.client.clone()).connect(peer.name.clone(), tcp).await?;
+        if !is_agreed(tls.get_ref().1.alpn_protocol()) {
+            return Err(io::Error::other("the peer speaks another layout of the link"));
+        }
+        begin(tls).await.map_err(io::Error::other)
+    };
+    let slow = |_| io::Error::new(io::ErrorKind::TimedOut, "the peer did not answer in time");
+    tokio::time::timeout(settings.dial, dialling).await.map_err(slow)?
+}
+
+async fn begin(tls: TlsStream<TcpStream>) -> Result<(SendRequest<Bytes>, Connection), h2::Error> {
+    let (send, mut connection) = h2::client::Builder::new()
+        .initial_window_size(STREAM_WINDOW)
+        .initial_connection_window_size(CONNECTION_WINDOW)
+        .max_frame_size(FRAME_BYTES)
+        .max_send_buffer_size(SEND_BUFFER)
+        .max_header_list_size(HEADER_LIST)
+        .enable_push(false)
+        .initial_max_send_streams(0)
+        .handshake(tls)
+        .await?;
+    std::future::poll_fn(|cx| {
+        let ended = Pin::new(&mut connection).poll(cx)?;
+        if send.current_max_send_streams() > 0 {
+            return Poll::Ready(Ok(()));
+        }
+        match ended {
+            Poll::Ready(()) => Poll::Ready(Err(h2::Error::from(h2::Reason::CONNECT_ERROR))),
+            Poll::Pending => Poll::Pending,
+        }
+    })
+    .await?;
+    Ok((send, connection))
+}
+
+/// Why a connection has ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Ended {
+    /// Closed by either side, or broken.
+    Closed,
+    /// The peer answers no heartbeat.
+    Dead,
+}
+
+/// Drives a connection to its end. Dropping it there fails every stream that is still open.
+pub(crate) async fn drive(
+    mut connection: Connection,
+    state: Arc<State>,
+    peer: Arc<Peer>,
+    settings: LinkSettings,
+) -> Ended {
+    let ping = connection.ping_pong();
+    let ended = tokio::select! {
+        _ = &mut connection => Ended::Closed,
+        () = beat(ping, &peer, settings) => Ended::Dead,
+        () = state.cut.notified() => Ended::Closed,
+    };
+    state.retire();
+    ended
+}
+
+/// Returns when the peer leaves a ping unanswered for too long.
+async fn beat(ping: Option<PingPong>, peer: &Peer, settings: LinkSettings) {
+    let Some(mut ping) = ping else { return std::future::pending().await };
+    loop {
+        let asked = Instant::now();
+        let answer = tokio::time::timeout(settings.dead, ping.ping(Ping::opaque())).await;
+        match answer {
+            Ok(Ok(_)) => peer.note_rtt(asked.elapsed()),
+            // The connection itself tells what has become of it.
+            Ok(Err(_)) => return std::future::pending().await,
+            Err(_) => return,
+        }
+        tokio::time::sleep(settings.ping.max(Duration::from_millis(1))).await;
+    }
+}
