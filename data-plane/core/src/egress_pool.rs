@@ -1,7 +1,7 @@
 //! A pool of egress addresses as the data plane holds it: what a zone's requests may leave from, and nothing else.
 
 use crate::fleet::Elsewhere;
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
@@ -72,6 +72,15 @@ impl EgressPool {
             overflow,
             elsewhere: elsewhere.into(),
         }
+    }
+
+    /// The address of `egress`, if new connections may leave from that very port.
+    pub fn owner_of(&self, egress: SocketAddr) -> Option<&EgressAddress> {
+        let is_within = |(low, high): &(u16, u16)| (*low..=*high).contains(&egress.port());
+        let is_owner = |address: &&EgressAddress| {
+            address.ip == egress.ip() && !address.draining && address.slices.iter().any(is_within)
+        };
+        self.addresses.iter().find(is_owner)
     }
 
     /// The same id with the same addresses: connections of one may be used for the other.

@@ -153,26 +153,26 @@ impl<C: Connector> ConnectionPool<C> {
         if let Some(group) = seen.get(&want.key) {
             return group.clone();
         }
-        let group = self.find_group(want);
+        let group = self.find_group(&want.key, want.pool);
         seen.insert(want.key.clone(), group.clone());
         group
     }
 
-    fn find_group(&self, want: &Want<'_>) -> Arc<Group<C>> {
-        let shard = &self.groups[self.hasher.hash_one(&want.key) as usize % SHARDS];
+    fn find_group(&self, key: &GroupKey, pool: &Arc<EgressPool>) -> Arc<Group<C>> {
+        let shard = &self.groups[self.hasher.hash_one(key) as usize % SHARDS];
         let mut groups = shard.lock();
-        if let Some(group) = groups.get(&want.key) {
+        if let Some(group) = groups.get(key) {
             return group.clone();
         }
-        let lane = self.lanes.lock().entry((want.key.pool, want.key.origin)).or_default().clone();
-        let group = Arc::new(Group::new(want.key.clone(), want.pool.clone(), lane, self.workers));
+        let lane = self.lanes.lock().entry((key.pool, key.origin)).or_default().clone();
+        let group = Arc::new(Group::new(key.clone(), pool.clone(), lane, self.workers));
         // Looked at under the shard's lock: whoever retires the pool comes by here afterwards.
-        if self.present.lock().as_ref().is_some_and(|present| !present.contains(&want.key.pool)) {
-            group.retire();
+        if self.present.lock().as_ref().is_some_and(|present| !present.contains(&key.pool)) {
+            group.retire(None);
             return group;
         }
         group.lane.groups.lock().push(Arc::downgrade(&group));
-        groups.insert(want.key.clone(), group.clone());
+        groups.insert(key.clone(), group.clone());
         group
     }
 
@@ -241,22 +241,28 @@ impl<C: Connector> ConnectionPool<C> {
         true
     }
 
-    /// No others than `pools` are in use from now on. Connections of others take no new requests: idle ones are
-    /// closed at once, those in use when they come back; nothing that is open is cut.
+    /// No others than `pools` are in use from now on. Connections of others take no new requests, unless the pool has
+    /// only changed and they fit what it is now: idle ones are closed at once, those in use when they come back;
+    /// nothing that is open is cut.
     pub fn retain_pools(&self, pools: &[Arc<EgressPool>]) {
         let serials: HashSet<PoolSerial> = pools.iter().map(|pool| pool.serial).collect();
         *self.present.lock() = Some(serials.clone());
-        self.retire_others(&serials);
+        let mut retired = Vec::new();
+        for shard in &self.groups {
+            retired.extend(shard.lock().extract_if(|key, _| !serials.contains(&key.pool)));
+        }
+        self.retire(retired, pools);
     }
 
-    fn retire_others(&self, serials: &HashSet<PoolSerial>) {
-        for shard in &self.groups {
-            let retired: Vec<_> = shard
-                .lock()
-                .extract_if(|key, _| !serials.contains(&key.pool))
-                .map(|(_, group)| group)
-                .collect();
-            retired.iter().for_each(|group| group.retire());
+    fn retire(&self, retired: Vec<(GroupKey, Arc<Group<C>>)>, pools: &[Arc<EgressPool>]) {
+        if retired.is_empty() {
+            return;
+        }
+        let by_id: Map<&str, &Arc<EgressPool>> = pools.iter().map(|pool| (&*pool.id, pool)).collect();
+        for (key, group) in retired {
+            let pool = by_id.get(&*group.pool.id);
+            let successor = pool.map(|pool| self.find_group(&GroupKey { pool: pool.serial, ..key }, pool));
+            group.retire(successor);
         }
         for seen in &self.seen {
             seen.lock().retain(|_, group| !group.is_retired());

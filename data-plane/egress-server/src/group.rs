@@ -13,7 +13,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::ops::{Deref, DerefMut};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed, Ordering::SeqCst};
-use std::sync::{Arc, Weak};
+use std::sync::{Arc, OnceLock, Weak};
 
 /// What an origin was found to speak is believed for so long.
 const PROTOCOL_MEMORY_MS: u64 = 300_000;
@@ -93,6 +93,8 @@ pub trait PooledH1: Send + 'static {
     /// Gives large buffers back before it waits.
     fn relax(&mut self);
     fn opened_at_ms(&self) -> u64;
+    /// Where it leaves from.
+    fn egress(&self) -> SocketAddr;
     fn counters(&self) -> &Arc<EgressCounters>;
 }
 
@@ -178,6 +180,8 @@ pub struct Group<C: Connector> {
     /// Waiters that share the outcome of a dial.
     pub(crate) awaiting: AtomicUsize,
     is_retired: AtomicBool,
+    /// The group of the same pool as it is now, if there is one.
+    successor: OnceLock<Arc<Group<C>>>,
 }
 
 /// How old connections may get.
@@ -210,6 +214,7 @@ impl<C: Connector> Group<C> {
             has_shared: AtomicBool::new(false),
             awaiting: AtomicUsize::new(0),
             is_retired: AtomicBool::new(false),
+            successor: OnceLock::new(),
         }
     }
 
@@ -244,10 +249,8 @@ impl<C: Connector> Group<C> {
     pub(crate) fn keep(self: &Arc<Self>, idle: Idle<C>) {
         if self.is_retired.load(SeqCst) {
             // Who waited while it was opened may have it.
-            if !idle.is_used {
-                drop(self.lane.offer_h1(self, idle));
-            }
-            return;
+            let unwanted = if idle.is_used { Some(idle) } else { self.lane.offer_h1(self, idle) };
+            return self.bequeath(unwanted);
         }
         let home = idle.home;
         let Some(idle) = self.lane.offer_h1(self, idle) else { return };
@@ -260,7 +263,7 @@ impl<C: Connector> Group<C> {
             stack.lock().push_back(unwanted);
         }
         if self.is_retired.load(SeqCst) {
-            self.close_idle();
+            self.give_idle_up();
         }
     }
 
@@ -313,11 +316,27 @@ impl<C: Connector> Group<C> {
         retired
     }
 
-    /// Uses no connection for new requests any more. Whoever waits for one looks elsewhere, unless one is being
-    /// opened for it.
-    pub(crate) fn retire(self: &Arc<Self>) {
+    /// Gives connections to the same pool as it is now, where it still has their ports and room for them. The others
+    /// are closed.
+    fn bequeath(&self, connections: impl IntoIterator<Item = Idle<C>>) {
+        for idle in connections {
+            let Some(heir) = self.successor.get() else { continue };
+            let owner = heir.pool.owner_of(idle.connection.egress());
+            if owner.is_some_and(|owner| idle.connection.counters().current.load(Relaxed) <= owner.cap) {
+                heir.keep(idle);
+            }
+        }
+    }
+
+    /// Uses no connection for new requests any more; what lies idle goes to `successor`, if it may. Whoever waits for
+    /// one looks elsewhere, unless one is being opened for it.
+    pub(crate) fn retire(self: &Arc<Self>, successor: Option<Arc<Self>>) {
+        if let Some(successor) = successor {
+            // Retired once: there is no other successor yet.
+            let _ = self.successor.set(successor);
+        }
         self.is_retired.store(true, SeqCst);
-        self.close_idle();
+        self.give_idle_up();
         let mut state = self.state.lock();
         state.borrowed = None;
         let shared = std::mem::take(&mut state.shared);
@@ -332,10 +351,10 @@ impl<C: Connector> Group<C> {
         self.is_retired.load(SeqCst)
     }
 
-    fn close_idle(&self) {
+    fn give_idle_up(&self) {
         for stack in &self.idle {
-            let closed = std::mem::take(&mut *stack.lock());
-            drop(closed);
+            let idle = std::mem::take(&mut *stack.lock());
+            self.bequeath(idle);
         }
     }
 

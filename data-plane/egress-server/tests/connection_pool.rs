@@ -97,6 +97,10 @@ impl PooledH1 for H1 {
     fn opened_at_ms(&self) -> u64 {
         now_ms()
     }
+    fn egress(&self) -> SocketAddr {
+        let lease = self.socket.lease.as_ref().expect("a lease");
+        SocketAddr::new(lease.key().egress_ip, lease.port())
+    }
     fn counters(&self) -> &Arc<EgressCounters> {
         &self.counters
     }
@@ -419,6 +423,61 @@ async fn whoever_waits_for_a_port_that_leaves_is_told_at_once() {
     let key = GroupKey { pool: moved.serial, ..scene.key(Transport::Http1) };
     let want = Want { key, pool: &moved, host: "a.example.com", worker: 0, is_fresh: false, may_wait: true };
     assert!(scene.pool.acquire(&want).await.is_ok());
+}
+
+/// The pool of the scene with other slices.
+fn with_slices(slices: &[(u16, u16)], cap: u32) -> Arc<EgressPool> {
+    let ip = "192.0.2.1".parse().expect("address");
+    Arc::new(EgressPool::new("pool", vec![EgressAddress { ip, slices: slices.into(), cap, draining: false }]))
+}
+
+impl Scene {
+    /// The pool is `next` from now on, and the scene asks for it.
+    fn change(&mut self, next: Arc<EgressPool>) {
+        self.pool.own_pools(std::slice::from_ref(&next));
+        self.pool.retain_pools(std::slice::from_ref(&next));
+        self.addresses = next;
+    }
+}
+
+#[tokio::test]
+async fn connections_whose_ports_stay_are_used_on_when_others_leave() {
+    let mut scene = scene(None, 10, &[]);
+    let held: Vec<_> = taken(&scene, 4).await;
+    let mut ports: Vec<u16> = held.iter().map(port_of).collect();
+    ports.sort_unstable();
+    let mut held = held.into_iter();
+    held.by_ref().take(2).for_each(finish);
+    // Two lie idle, two are in use; the lowest port leaves.
+    scene.change(with_slices(&[(ports[0] + 1, 29_999)], 10));
+    held.for_each(finish);
+    assert_eq!((scene.live(), scene.world.open.load(SeqCst)), (3, 3));
+    let again = taken(&scene, 3).await;
+    assert!(again.iter().all(|acquired| acquired.is_reused && port_of(acquired) != ports[0]));
+    assert_eq!(scene.world.dials.load(SeqCst), 4);
+}
+
+#[tokio::test]
+async fn no_more_connections_stay_than_the_cap_that_is_left() {
+    let mut scene = scene(None, 10, &[]);
+    taken(&scene, 6).await.into_iter().for_each(finish);
+    scene.change(with_slices(&[(20_000, 29_999)], 2));
+    assert_eq!((scene.live(), scene.world.open.load(SeqCst)), (2, 2));
+    scene.pool.retain_pools(&[]);
+    assert_eq!(scene.live(), 0);
+}
+
+async fn taken(scene: &Scene, count: usize) -> Vec<Acquired<Origin>> {
+    let mut acquired = Vec::new();
+    for _ in 0..count {
+        acquired.push(scene.acquire(Transport::Http1, "a.example.com").await.expect("a connection"));
+    }
+    acquired
+}
+
+fn port_of(acquired: &Acquired<Origin>) -> u16 {
+    let Reusable::H1(loan) = &acquired.connection else { panic!("HTTP/1") };
+    loan.egress().port()
 }
 
 /// One client's behaviour: what it wants, how long it keeps it, how it ends.

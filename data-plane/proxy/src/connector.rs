@@ -169,6 +169,10 @@ impl PooledH1 for OriginH1 {
         self.opened_at_ms
     }
 
+    fn egress(&self) -> SocketAddr {
+        self.egress
+    }
+
     fn counters(&self) -> &Arc<EgressCounters> {
         &self.counters
     }
