@@ -8,10 +8,20 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from egressway.data_plane.fake import FakeDataPlane, FakeHost
-from egressway.data_plane.handle import DataPlaneHandle, Held, ListenerUnavailable, SnapshotRefused
+from egressway.data_plane.handle import (
+    DataPlaneHandle,
+    Held,
+    IdentityRefused,
+    ListenerUnavailable,
+    PeerState,
+    SnapshotRefused,
+)
 from egressway.data_plane.native import NativeDataPlane
 from egressway.wire.consistency import zone_at_fault
-from egressway.wire.snapshot import Listener
+from egressway.wire.snapshot import Fleet, Link, Listener, Peer
+from tests.support.addresses import listening_port
+from tests.support.certificates import Authority
+from tests.support.fleet import node_identity
 from tests.support.snapshots import pool, snapshot, zone
 from tests.unit.wire.test_consistency import BAD
 
@@ -180,3 +190,34 @@ def test_what_others_hold_is_taken_note_of_and_is_not_held_here(plane):
     plane.apply(snapshot(1, zone()))
     assert plane.held(everything=True) == ()
     plane.exclude(())
+
+
+def alone(port: int) -> Fleet:
+    """A server whose only peer nobody has needed yet."""
+    peer = Peer("server-2", "ams-1", "ams", "127.0.0.1", 9)
+    return Fleet("server-1", "ams-1", "ams", Link("127.0.0.1", port), (peer,))
+
+
+def test_peers_are_unknown_until_they_are_needed(plane):
+    plane.apply(snapshot(fleet=alone(listening_port())))
+    assert plane.status().peers == (PeerState("server-2", "unknown"),)
+    plane.apply(snapshot(2))
+    assert plane.status().peers == ()
+
+
+def test_link_that_cannot_be_listened_on_leaves_the_old_state(make):
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        plane = make(frozenset({("127.0.0.1", port)}))
+        plane.apply(snapshot(1))
+        with pytest.raises(ListenerUnavailable, match=str(port)):
+            plane.apply(snapshot(2, fleet=alone(port)))
+        assert plane.status().revision == 1
+
+
+def test_identity_is_taken_whole_or_refused(plane):
+    ca, chain, key = node_identity(Authority(), "server-1")
+    plane.set_identity(ca, chain, key)
+    for wrong in ((b"", chain, key), (ca, b"", key), (ca, chain, b"")):
+        with pytest.raises(IdentityRefused):
+            plane.set_identity(*wrong)

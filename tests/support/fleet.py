@@ -10,11 +10,11 @@ from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Any, Self
 
-from tests.support.addresses import listening_port
+from tests.support.addresses import egress_ip, listening_port
 from tests.support.certificates import Authority
 from tests.support.plane import Plane
 from tests.support.waiting import eventually
-from tests.support.world import Entry, World
+from tests.support.world import Entry, World, address, origin
 
 LINK_IP = "127.0.0.1"
 
@@ -25,6 +25,17 @@ class Spot:
 
     data_center: str = "ams-1"
     location: str = "ams"
+
+
+HERE, NEAR, BESIDE, FAR, FURTHER = "here", "near", "beside", "far", "further"
+SPOTS = {
+    HERE: Spot("ams-1", "ams"),
+    NEAR: Spot("ams-1", "ams"),
+    BESIDE: Spot("ams-2", "ams"),
+    FAR: Spot("fra-1", "fra"),
+    FURTHER: Spot("par-1", "par"),
+}
+"""One server at each distance from `here`."""
 
 
 @dataclass
@@ -50,6 +61,8 @@ class Fleet:
     links: dict[str, int] = field(default_factory=dict)
     planes: dict[str, Plane] = field(default_factory=dict)
     revoked: set[str] = field(default_factory=set)
+    apart: set[str] = field(default_factory=set)
+    """Servers that a test runs itself, in a process of their own."""
 
     def __post_init__(self) -> None:
         # A machine under load may take its time; tests of dead peers say otherwise.
@@ -69,14 +82,13 @@ class Fleet:
         self.zones.append({"host": host, "origins": origins, **more})
 
     def identity(self, name: str, authority: Authority | None = None) -> tuple[bytes, bytes, bytes]:
-        """Authority, chain and key of a server's certificate, in PEM."""
-        authority = authority or self.authority
-        issued = authority.issue(f"{name}.node.egressway.internal").issued
-        chain = b"".join(blob.bytes() for blob in issued.cert_chain_pems)
-        return authority.pem.encode(), chain, issued.private_key_pem.bytes()
+        """Of one of its servers, or of one that another authority says is its own."""
+        return node_identity(authority or self.authority, name)
 
     def __enter__(self) -> Self:
-        for name, plane in self.planes.items():
+        for name in self.apart:
+            self.planes[name].native.stop(0.0)
+        for name, plane in self._here():
             plane.native.set_identity(*self.identity(name))
             self._describe(name)
             self._running.enter_context(plane)
@@ -95,9 +107,12 @@ class Fleet:
 
     def apply(self, *names: str) -> None:
         """Tell the servers how the fleet is now; all of them unless some are named."""
-        for name in names or tuple(self.planes):
+        for name in names or [name for name, _ in self._here()]:
             self._describe(name)
             self.planes[name].apply()
+
+    def _here(self) -> list[tuple[str, Plane]]:
+        return [(name, plane) for name, plane in self.planes.items() if name not in self.apart]
 
     def snapshot(self, name: str) -> bytes:
         """What a server is told next."""
@@ -176,3 +191,23 @@ class Fleet:
             {"rung": names[distance], "location": location, "servers": servers}
             for (distance, location), servers in sorted(rungs.items(), key=lambda each: each[0][0])
         ]
+
+
+def node_identity(authority: Authority, name: str) -> tuple[bytes, bytes, bytes]:
+    """Authority, chain and key of a server's certificate, in PEM."""
+    issued = authority.issue(f"{name}.node.egressway.internal").issued
+    chain = b"".join(blob.bytes() for blob in issued.cert_chain_pems)
+    return authority.pem.encode(), chain, issued.private_key_pem.bytes()
+
+
+def spots(*names: str) -> dict[str, Spot]:
+    """Some of `SPOTS`."""
+    return {name: SPOTS[name] for name in names}
+
+
+def pair(host: str, port: int, **settings: object) -> tuple[Fleet, str]:
+    """Requests come to `here` and leave from `near`; the address they leave from."""
+    fleet = Fleet(spots(HERE, NEAR), settings=dict(settings))
+    ip = egress_ip()
+    fleet.zone(host, origin(port), pool=fleet.pool("p", near=[address(ip)]))
+    return fleet, ip

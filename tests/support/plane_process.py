@@ -29,6 +29,10 @@ class _Host:
     def do_apply(self, snapshot: str) -> int:
         return self._plane.apply(base64.b64decode(snapshot)).revision
 
+    def do_identity(self, parts: list[str]) -> None:
+        ca, chain, key = (base64.b64decode(part) for part in parts)
+        self._plane.set_identity(ca, chain, key)
+
     def do_held(self, *, everything: bool) -> str:
         return base64.b64encode(self._plane.held(everything)).decode()
 

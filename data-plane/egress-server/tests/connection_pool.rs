@@ -699,3 +699,25 @@ async fn a_request_whose_pool_goes_while_its_connection_is_opened_is_served() {
         assert!(scene.world.dials.load(SeqCst) <= 2, "{streams:?}");
     }
 }
+
+#[tokio::test]
+async fn who_may_not_wait_is_told_at_once_and_takes_nobodys_turn() {
+    let scene = Arc::new(scene(None, 1, &[]));
+    let busy = scene.acquire(Transport::Http1, "a.example.com").await.expect("a connection");
+    let impatient = Want { may_wait: false, ..scene.want(Transport::Http1, "a.example.com", 0) };
+    let full = |outcome: Result<Acquired<Origin>, Error>| {
+        assert_eq!(outcome.err().map(|error| error.code), Some(Code::EgressCapacityExhausted));
+    };
+    full(scene.pool.acquire(&impatient).await);
+    let waiting = tokio::spawn({
+        let scene = scene.clone();
+        async move { scene.acquire(Transport::Http1, "a.example.com").await.map(finish) }
+    });
+    while scene.pool.waiting() == 0 {
+        tokio::task::yield_now().await;
+    }
+    full(scene.pool.acquire(&impatient).await);
+    finish(busy);
+    waiting.await.expect("no panic").expect("its turn");
+    assert!(scene.pool.acquire(&impatient).await.is_ok(), "what is free may be had without waiting");
+}

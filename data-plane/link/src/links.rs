@@ -225,7 +225,10 @@ impl Links {
     /// Lets a peer in whose certificate is for `servers`; `None`: none of them is a peer.
     pub(crate) fn admit(&self, servers: Vec<String>) -> Option<Admission> {
         let accepted = Arc::new(Accepted { servers, cut: Arc::new(Notify::new()) });
-        self.accepted.lock().push(Arc::downgrade(&accepted));
+        let mut list = self.accepted.lock();
+        list.retain(|before| before.strong_count() > 0);
+        list.push(Arc::downgrade(&accepted));
+        drop(list);
         // Looked up behind that: a snapshot that comes meanwhile sees it in the list.
         self.knows_one_of(&accepted.servers).then_some(Admission { accepted })
     }

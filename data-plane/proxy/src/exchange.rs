@@ -31,7 +31,7 @@ use std::sync::atomic::Ordering::Relaxed;
 use std::task::Poll;
 
 /// Connections one request may try, over all its origins.
-const ATTEMPTS: u32 = 4;
+pub(crate) const ATTEMPTS: u32 = 4;
 
 pub type Pool = ConnectionPool<OriginConnector>;
 
@@ -77,6 +77,8 @@ pub(crate) struct Retries {
     /// The next connection has to be a new one.
     is_fresh: bool,
     pub has_repeated: bool,
+    /// Connections tried, here and at other servers.
+    pub connections: u32,
     was_misdirected: bool,
     /// The present connection lay idle before.
     may_be_stale: bool,
@@ -247,7 +249,7 @@ impl<'a, C: ClientSide> Exchange<'a, C> {
         let links = self.around.links;
         let mut ladder = question.ladder();
         let mut first_full = None;
-        let mut last = Error::because(Code::EgressServerUnreachable, "no server that holds an address is up");
+        let mut last = None;
         while let Some(candidate) = ladder.next(|server| links.is_up(server)) {
             let may_wait = first_full.is_none() && !ladder.has_more();
             match self.try_server(candidate, to, may_wait).await {
@@ -256,15 +258,15 @@ impl<'a, C: ClientSide> Exchange<'a, C> {
                     if !may_wait && error.code == Code::EgressCapacityExhausted {
                         first_full.get_or_insert(candidate);
                     }
-                    last = error;
+                    last = Some(error);
                 }
-                Attempted::Unreachable(error) => last = error,
+                Attempted::Unreachable(error) => last = Some(error),
                 attempted => return attempted,
             }
         }
         match first_full {
             Some(candidate) => self.try_server(candidate, to, true).await,
-            None => Attempted::Elsewhere(last),
+            None => Attempted::Elsewhere(last.unwrap_or_else(|| Code::EgressServerUnreachable.into())),
         }
     }
 
@@ -295,18 +297,19 @@ impl<'a, C: ClientSide> Exchange<'a, C> {
             ));
         }
         let mut want = Want { key, pool, host: &host, worker: self.around.worker, is_fresh: false, may_wait };
-        let mut last = Error::because(Code::OriginUnreachable, "too many attempts");
+        let mut last = None;
         loop {
-            if self.entry.attempts == ATTEMPTS {
-                return Attempted::Failed(last);
+            if self.retries.connections >= ATTEMPTS {
+                return Attempted::Failed(last.unwrap_or_else(too_many_attempts));
             }
+            self.retries.connections += 1;
             self.entry.attempts += 1;
             want.is_fresh = std::mem::take(&mut self.retries.is_fresh);
             let acquired = match self.acquire(&want).await {
                 Ok(acquired) => acquired,
                 // Nothing was sent, and the pool has another address, which is chosen now.
                 Err(error) if is_of_one_address(error.code) && has_another_address(pool, want.key.origin) => {
-                    last = error;
+                    last = Some(error);
                     continue;
                 }
                 Err(error) if is_full(error.code) => return Attempted::Full(error),
@@ -315,11 +318,11 @@ impl<'a, C: ClientSide> Exchange<'a, C> {
             };
             let is_coalesced = acquired.is_coalesced;
             match self.over(acquired, origin, forwarded).await {
-                Attempted::Again(error) if self.entry.attempts < ATTEMPTS => {
+                Attempted::Again(error) if self.retries.connections < ATTEMPTS => {
                     if is_coalesced && error.code == Code::Misdirected {
                         self.around.pool.insist_on_own(&want);
                     }
-                    last = error;
+                    last = Some(error);
                 }
                 attempted => return attempted,
             }
@@ -543,6 +546,10 @@ impl<'a, C: ClientSide> Exchange<'a, C> {
         }
         Attempted::Failed(error)
     }
+}
+
+pub(crate) fn too_many_attempts() -> Error {
+    Error::because(Code::OriginUnreachable, "too many attempts")
 }
 
 /// The fault of one egress address; another may be well.

@@ -4,7 +4,7 @@
 //! What has gone out and may have been acted on is never sent twice: only a request without body whose method may be
 //! repeated is, once.
 
-use crate::exchange::{Attempted, Bound, Exchange, is_full, may_try_elsewhere};
+use crate::exchange::{ATTEMPTS, Attempted, Bound, Exchange, is_full, may_try_elsewhere, too_many_attempts};
 use crate::relay::{Report, Waits};
 use bytes::Bytes;
 use egressway_core::error::Source;
@@ -24,6 +24,9 @@ const WEBSOCKET_KEY: &[u8] = b"ZWdyZXNzd2F5IGxpbmsgLi4uLg==";
 impl<C: ClientSide> Exchange<'_, C> {
     /// Sends the request to `server`, to leave from there.
     pub(crate) async fn forward(&mut self, server: &Arc<Server>, to: Bound<'_>, may_wait: bool) -> Attempted {
+        if self.retries.connections >= ATTEMPTS {
+            return Attempted::Failed(too_many_attempts());
+        }
         let calling = Calling { zone: &to.zone.id, origin: to.origin.socket_addr(), may_wait };
         let mut last = Error::because(Code::EgressServerUnreachable, "its connections take no stream");
         // A connection that takes no more streams says so to the first; the second gets another.
@@ -97,7 +100,13 @@ impl<C: ClientSide> Exchange<'_, C> {
         match verdict {
             _ if !is_sendable => Attempted::Failed(error),
             Verdict::Untouched => Attempted::Again(error),
-            Verdict::Failed(failed) => weigh(&failed, error),
+            Verdict::Failed(failed) => {
+                let weighed = weigh(&failed, error);
+                if matches!(weighed, Attempted::Elsewhere(_)) {
+                    self.retries.connections += failed.attempts;
+                }
+                weighed
+            }
             Verdict::Lost => {
                 let may_repeat = self.request.method.is_idempotent()
                     && self.request.framing == Framing::None

@@ -202,6 +202,8 @@ impl Plane {
         // Ports before tables: no request of the new ones finds a port that is not this server's yet, none of the old
         // ones one that is its no more.
         let has_other_pools = self.shared.pool.own_pools(&pools);
+        // Peers as well: what the new tables name can be asked.
+        self.shared.links.set(&tables.fleet, peers::settings(&tables.settings));
         self.tables.store(tables.clone());
         let old = self.shared.current.swap(current);
         self.retired.lock().push(old);
@@ -209,7 +211,6 @@ impl Plane {
         control.next_listener += 1;
         let id = control.next_listener;
         peers::start(&mut control.link, link, id, &control.workers, &self.shared);
-        self.shared.links.set(&tables.fleet, peers::settings(&tables.settings));
         if has_other_pools {
             self.shared.pool.retain_pools(&pools);
         }

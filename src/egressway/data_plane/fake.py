@@ -233,6 +233,9 @@ class FakeDataPlane:
 
     def _listen(self, snapshot: Snapshot) -> tuple[ActiveListener, ...]:
         free_port = FIRST_FREE_PORT
+        link = snapshot.fleet.link
+        if link and (link.address, link.port) in self._host.taken:
+            raise ListenerUnavailable(f"{link.address} port {link.port}: address already in use")
         active = []
         for listener in snapshot.listeners:
             if (listener.address, listener.port) in self._host.taken:
