@@ -120,9 +120,11 @@ pub(crate) async fn drive(
 ) -> Ended {
     let ping = connection.ping_pong();
     let ended = tokio::select! {
+        // What has come in is read first: an answer that has been waiting for this worker is no silence of the peer.
+        biased;
         _ = &mut connection => Ended::Closed,
-        () = beat(ping, &peer, settings) => Ended::Dead,
         () = state.cut.notified() => Ended::Closed,
+        () = beat(ping, &peer, settings) => Ended::Dead,
     };
     state.retire();
     ended

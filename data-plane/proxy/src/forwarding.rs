@@ -4,7 +4,8 @@
 //! What has gone out and may have been acted on is never sent twice: only a request without body whose method may be
 //! repeated is, once.
 
-use crate::exchange::{ATTEMPTS, Attempted, Bound, Exchange, is_full, may_try_elsewhere, too_many_attempts};
+use crate::attempt::{ATTEMPTS, is_full, may_try_elsewhere, too_many_attempts};
+use crate::exchange::{Attempted, Bound, Exchange};
 use crate::relay::{Report, Waits};
 use bytes::Bytes;
 use egressway_core::error::Source;

@@ -5,6 +5,7 @@
 
 mod access_log;
 mod answer;
+mod attempt;
 mod connector;
 mod current;
 mod exchange;

@@ -60,19 +60,17 @@ impl Shared {
     /// The worker that should serve a connection that `worker` has accepted: itself, unless another has clearly
     /// less to do. The kernel spreads connections by hash, which leaves some workers with far more than others.
     pub fn server_for_new(&self, worker: usize) -> usize {
-        least_busy(&self.connections, worker)
+        least_busy(&self.connections, worker, 1)
     }
 }
 
-/// The worker for a connection that `worker` has accepted.
-pub fn least_busy(open: &[Arc<AtomicUsize>], worker: usize) -> usize {
-    {
-        let own = open[worker].load(Relaxed);
-        let counts = open.iter().map(|count| count.load(Relaxed)).enumerate();
-        match counts.min_by_key(|(_, count)| *count) {
-            Some((least, count)) if own > count + 1 + count / 16 => least,
-            _ => worker,
-        }
+/// The worker with the fewest connections, or `worker` while it has hardly more: `slack`, or a sixteenth.
+pub fn least_busy(open: &[Arc<AtomicUsize>], worker: usize, slack: usize) -> usize {
+    let own = open[worker].load(Relaxed);
+    let counts = open.iter().map(|count| count.load(Relaxed)).enumerate();
+    match counts.min_by_key(|(_, count)| *count) {
+        Some((least, count)) if own > count + slack + count / 16 => least,
+        _ => worker,
     }
 }
 

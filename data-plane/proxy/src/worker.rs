@@ -143,7 +143,9 @@ async fn run(around: Surroundings<WorkerService>, mut inbox: Inbox, doors: Arc<[
                         accepting.insert(id, closing.clone());
                         let (around, doors) = (around.clone(), doors.clone());
                         tokio::spawn(async move {
-                            listen(around, socket, settings, doors, closing).await;
+                            let is_shared = around.service.shared.share_listeners;
+                            let place = |tcp, peer| place(&around, tcp, peer, &settings, &doors);
+                            listen(socket, is_shared, closing, place).await;
                             drop(open);
                         });
                     }
@@ -160,7 +162,8 @@ async fn run(around: Surroundings<WorkerService>, mut inbox: Inbox, doors: Arc<[
                         accepting.insert(id, closing.clone());
                         let (around, doors) = (around.clone(), doors.clone());
                         tokio::spawn(async move {
-                            listen_for_peers(around, socket, doors, closing).await;
+                            let is_shared = around.service.shared.share_listeners;
+                            listen(socket, is_shared, closing, |tcp, _| place_peer(&around, tcp, &doors)).await;
                             drop(open);
                         });
                     }
@@ -211,11 +214,10 @@ fn sweep(shared: &Shared, part: usize) {
 /// Takes connections until `closing`; those that the kernel has completed by then are served, not reset, and with a
 /// shared listener those it has begun as well.
 async fn listen(
-    around: Surroundings<WorkerService>,
     socket: TcpListener,
-    settings: Arc<ListenerSettings>,
-    doors: Arc<[Door]>,
+    is_shared: bool,
     closing: Arc<Notify>,
+    place: impl Fn(TcpStream, SocketAddr),
 ) {
     loop {
         let accepted = tokio::select! {
@@ -224,21 +226,21 @@ async fn listen(
             accepted = socket.accept() => accepted,
         };
         match accepted {
-            Ok((tcp, peer)) => place(&around, tcp, peer, &settings, &doors),
+            Ok((tcp, peer)) => place(tcp, peer),
             Err(_) => tokio::time::sleep(ACCEPT_PAUSE).await,
         }
     }
-    if around.service.shared.share_listeners && begin_no_more_handshakes(&socket).is_ok() {
+    if is_shared && begin_no_more_handshakes(&socket).is_ok() {
         let ends_at = Instant::now() + HANDSHAKES;
         while let Ok(accepted) = timeout_at(ends_at, socket.accept()).await {
             match accepted {
-                Ok((tcp, peer)) => place(&around, tcp, peer, &settings, &doors),
+                Ok((tcp, peer)) => place(tcp, peer),
                 Err(_) => tokio::time::sleep(ACCEPT_PAUSE).await,
             }
         }
     }
     while let Poll::Ready(Ok((tcp, peer))) = socket.poll_accept(&mut Context::from_waker(Waker::noop())) {
-        place(&around, tcp, peer, &settings, &doors);
+        place(tcp, peer);
     }
 }
 
@@ -276,31 +278,16 @@ fn serve(
     });
 }
 
-/// Takes connections of peers until `closing`. They are few and carry much, so they are spread evenly.
-async fn listen_for_peers(
-    around: Surroundings<WorkerService>,
-    socket: TcpListener,
-    doors: Arc<[Door]>,
-    closing: Arc<Notify>,
-) {
-    loop {
-        let accepted = tokio::select! {
-            biased;
-            () = closing.notified() => return,
-            accepted = socket.accept() => accepted,
-        };
-        let Ok((tcp, _)) = accepted else {
-            tokio::time::sleep(ACCEPT_PAUSE).await;
-            continue;
-        };
-        let open_here = &around.service.shared.peer_connections;
-        let server = least_busy(open_here, around.service.worker);
-        let open = Counted::new(&open_here[server]);
-        if server == around.service.worker {
-            serve_peer(&around, tcp, open);
-        } else if let Ok(tcp) = tcp.into_std() {
-            let _ = doors[server].send(Command::ServePeer(tcp, open));
-        }
+/// Serves a peer's connection where there are the fewest: they are few and carry much.
+fn place_peer(around: &Surroundings<WorkerService>, tcp: TcpStream, doors: &[Door]) {
+    let open_here = &around.service.shared.peer_connections;
+    let server = least_busy(open_here, around.service.worker, 0);
+    let open = Counted::new(&open_here[server]);
+    if server == around.service.worker {
+        serve_peer(around, tcp, open);
+    } else if let Ok(tcp) = tcp.into_std() {
+        // A worker that is gone takes the connection with it, as when it had accepted it.
+        let _ = doors[server].send(Command::ServePeer(tcp, open));
     }
 }
 
