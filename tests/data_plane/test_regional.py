@@ -82,6 +82,8 @@ def test_request_is_served_inside_and_its_client_is_known_there(authority: Autho
         assert line["bytes_in"] > 300
         assert line["bytes_out"] > 1_000
         assert fleet[OUT].log(path="/secret") == []
+        assert fleet[OUT].requests["passed"] == 1
+        assert fleet[OUT].requests["status:2xx"] == 0
 
 
 def test_one_connection_serves_many_requests(authority: Authority) -> None:

@@ -11,6 +11,7 @@ pub struct RequestCounters {
     requests: AtomicU64,
     connections: AtomicU64,
     calls: AtomicU64,
+    passed: AtomicU64,
     classes: [AtomicU64; CLASSES.len()],
     errors: Box<[AtomicU64]>,
 }
@@ -28,6 +29,7 @@ impl Default for RequestCounters {
             requests: AtomicU64::new(0),
             connections: AtomicU64::new(0),
             calls: AtomicU64::new(0),
+            passed: AtomicU64::new(0),
             classes: Default::default(),
             errors: Code::ALL.iter().map(|_| AtomicU64::new(0)).collect(),
         }
@@ -53,6 +55,11 @@ impl RequestCounters {
         self.calls.fetch_add(1, Relaxed);
     }
 
+    /// A connection is served by another server; that one counts its requests.
+    pub fn add_passed(&self) {
+        self.passed.fetch_add(1, Relaxed);
+    }
+
     /// A connection failed before it had a request.
     pub fn add_error(&self, code: Option<Code>) {
         if let Some(error) = code.and_then(|code| self.errors.get(code as usize)) {
@@ -66,7 +73,7 @@ impl RequestCounters {
         totals.connections += self.connections.swap(0, Relaxed);
         let classes = CLASSES.iter().map(|class| (*class).to_owned()).zip(&self.classes);
         let errors = Code::ALL.iter().map(|code| format!("error:{}", code.as_str())).zip(&self.errors);
-        let calls = [("link".to_owned(), &self.calls)];
+        let calls = [("link".to_owned(), &self.calls), ("passed".to_owned(), &self.passed)];
         for (name, counter) in classes.chain(errors).chain(calls) {
             let count = counter.swap(0, Relaxed);
             if count > 0 {

@@ -119,6 +119,7 @@ pub async fn pass_on(
         match open(links, &server, service.worker, &opening, dead).await {
             Ok(stream) => {
                 let _passed = passing.begin(&server);
+                service.counters.add_passed();
                 entry.server = Some(server.clone());
                 let copied = carry(connection, stream, deadline, current.waits.tunnel_idle, &mut entry).await;
                 entry.error = copied.err();

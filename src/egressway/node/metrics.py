@@ -94,7 +94,10 @@ class Metrics(Collector):
 
     def _count_answer(self, key: str, count: int) -> None:
         kind, _, name = key.partition(":")
-        (self._errors if kind == "error" else self._answers)[name] += count
+        if kind == "error":
+            self._errors[name] += count
+        elif kind == "status":
+            self._answers[name] += count
 
     def _add_egress(self, egress: DrainedEgress, now: float) -> None:
         pair = (egress.egress_ip, egress.origin)
