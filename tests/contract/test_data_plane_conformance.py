@@ -221,3 +221,10 @@ def test_identity_is_taken_whole_or_refused(plane):
     for wrong in ((b"", chain, key), (ca, b"", key), (ca, chain, b"")):
         with pytest.raises(IdentityRefused):
             plane.set_identity(*wrong)
+
+
+def test_a_part_of_the_ports_is_a_cap_of_its_own_and_the_whole_comes_back(plane):
+    for part in ("arriving", "leaving", "whole", "whole"):
+        plane.set_part(part)
+        plane.apply(snapshot(1, zone()))
+    assert plane.held() == ()

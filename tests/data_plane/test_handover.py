@@ -20,7 +20,6 @@ from tests.support.world import World, address, origin
 HOST = "www.example.com"
 CAP = 200
 PORTS = (20_000, 20_399)
-FIRST_PART, SECOND_PART = (20_000, 20_319), (20_320, 20_399)
 DOWNLOADS, CHATS = 60, 10
 ASKING = 180
 MODULE = "tests.support.plane_process"
@@ -33,13 +32,15 @@ class Handover:
         self.ip = egress_ip()
         self._world = World(settings={"queue_ms": 30_000})
         self._world.listeners = [each for each in self._world.listeners if not each["tls"]]
-        self._world.zone(HOST, origin(port), pool="p")
+        pool = self._world.pool("p", address(self.ip, slices=(PORTS,), cap=CAP))
+        self._world.zone(HOST, origin(port), pool=pool)
         listener = self._world.listeners[0]
         self.http = (listener["address"], listener["port"])
         self.most_by_status = self.most_by_ss = 0
 
-    def apply(self, plane: Worker, ports: tuple[int, int], cap: int) -> None:
-        self._world.pool("p", address(self.ip, slices=(ports,), cap=cap))
+    def apply(self, plane: Worker, part: str = "whole") -> None:
+        """Tell the plane how the world is, and which part of it is its own."""
+        plane.ask("set_part", part=part)
         plane.ask("apply", snapshot=base64.b64encode(self._world.snapshot()).decode())
 
     def open_by_ss(self) -> int:
@@ -75,7 +76,7 @@ def test_a_second_process_takes_over_under_load_and_breaks_nothing() -> None:
     with Loop() as loop, Worker(MODULE) as old, Worker(MODULE) as new:
         home = BusyOrigin()
         handover = Handover(loop.run(home.listen()))
-        handover.apply(old, PORTS, CAP)
+        handover.apply(old)
         clients = Clients(handover.http, HOST)
         downloads = [loop.start(clients.download()) for _ in range(DOWNLOADS)]
         chats = [loop.start(clients.chat()) for _ in range(CHATS)]
@@ -83,10 +84,10 @@ def test_a_second_process_takes_over_under_load_and_breaks_nothing() -> None:
         eventually(lambda: home.downloads == DOWNLOADS)
         watch_for(0.5, lambda: handover.look(old))
 
-        # The first keeps a fifth of everything; the second keeps off what the first has beyond that.
-        handover.apply(old, SECOND_PART, CAP // 5)
+        # The first keeps a small part; the second keeps off what the first has beyond that.
+        handover.apply(old, "leaving")
         new.ask("exclude", held=old.ask("held", everything=False))
-        handover.apply(new, FIRST_PART, CAP - CAP // 5)
+        handover.apply(new, "arriving")
         old.ask("stop", deadline=60.0)
 
         def follow() -> None:
@@ -105,7 +106,7 @@ def test_a_second_process_takes_over_under_load_and_breaks_nothing() -> None:
             each.result(60)
         cut = eventually(lambda: [old.ask("stopped")] if old.ask("stopped") is not None else [])
         new.ask("exclude", held=old.ask("held", everything=True))
-        handover.apply(new, PORTS, CAP)
+        handover.apply(new)
         handover.look(new)
 
         assert cut == [0]

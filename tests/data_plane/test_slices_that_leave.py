@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from typing import Literal
 
 import msgspec
 import pytest
@@ -197,3 +198,35 @@ def test_what_cannot_be_read_is_refused_and_changes_nothing(rows: object) -> Non
             plane.native.exclude(msgspec.msgpack.encode(rows))
         assert fetch(plane.http, HOST).status == 200
         assert home.connections[0].peer_port == 20_001
+
+
+@pytest.mark.parametrize(
+    ("part", "wanted"), [("arriving", (20_000, 20_029)), ("leaving", (20_030, 20_031))]
+)
+def test_of_two_processes_each_keeps_to_its_part_until_it_is_the_only_one(
+    part: Literal["arriving", "leaving"], wanted: tuple[int, int]
+) -> None:
+    gate, count = Gate(), wanted[1] - wanted[0] + 1
+    with Origin(answering(gate)) as home:
+        world = world_of(home, egress_ip(), (20_000, 20_031))
+        with Plane(world, workers=2) as plane:
+            plane.native.set_part(part)
+            plane.apply()
+            clients = [H1Client(plane.http) for _ in range(33)]
+            for client in clients:
+                client.send(request_bytes(HOST))
+            eventually(lambda: gate.waiting == count)
+            eventually(lambda: plane.status()["waiting"] == len(clients) - count)
+            assert all(is_within(each.peer_port, wanted) for each in home.connections)
+            plane.native.set_part("whole")
+            plane.apply()
+            eventually(lambda: gate.waiting == 32)
+            gate.open()
+            for client in clients:
+                assert client.read_response().status == 200
+                client.close()
+
+
+def test_a_part_that_there_is_not_is_refused() -> None:
+    with Plane(World()) as plane, pytest.raises(ValueError, match="whole, leaving, arriving"):
+        plane.native.set_part("half")  # type: ignore[arg-type]

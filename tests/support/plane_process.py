@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import base64
 from concurrent.futures import Future, ThreadPoolExecutor
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 
@@ -32,6 +32,9 @@ class _Host:
     def do_identity(self, parts: list[str]) -> None:
         ca, chain, key = (base64.b64decode(part) for part in parts)
         self._plane.set_identity(ca, chain, key)
+
+    def do_set_part(self, part: Literal["whole", "leaving", "arriving"]) -> None:
+        self._plane.set_part(part)
 
     def do_held(self, *, everything: bool) -> str:
         return base64.b64encode(self._plane.held(everything)).decode()

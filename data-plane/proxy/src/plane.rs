@@ -21,7 +21,7 @@ use egressway_ingress::{BindError, bind, tls};
 use egressway_link::identity::BadIdentity;
 use egressway_link::{Identity, Links};
 use egressway_origin::tls::TlsConfigs;
-use egressway_snapshot::{CertificateResolver, Listener, Refused, TableBuilder, Tables};
+use egressway_snapshot::{CertificateResolver, Listener, Part, Refused, TableBuilder, Tables};
 use parking_lot::Mutex;
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::fmt;
@@ -316,6 +316,11 @@ impl Plane {
     /// Log lines dropped since the last drain.
     fn waiting_dropped(&self) -> u64 {
         self.services.iter().map(|service| service.log.dropped()).sum()
+    }
+
+    /// This process has that part of its server's ports from the next `apply` on, until it is told otherwise.
+    pub fn set_part(&self, part: Part) {
+        self.control.lock().builder.set_part(part);
     }
 
     /// Open connections whose ports have left this server, and with `everything` all, as [`held::encode`] writes them.

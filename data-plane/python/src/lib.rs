@@ -1,11 +1,12 @@
 //! CONFIG 5 of 5: the binding that Python drives the data plane with: apply, drain_counters,
-//! status, held, exclude, stop.
+//! status, held, exclude, set_part, stop.
 //!
 //! Bytes and plain numbers cross here, nothing calls back into Python, and every verb gives the interpreter up while
 //! it runs. The hand-written stub is `egressway/data_plane/_native.pyi`; a test compares both.
 
 use egressway_core::Code;
 use egressway_proxy::{Applied as Outcome, ApplyError, Options, Plane};
+use egressway_snapshot::Part;
 use pyo3::exceptions::{PyOSError, PyRuntimeError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
@@ -123,6 +124,14 @@ impl DataPlane {
         let plane = self.plane()?;
         let held = py.detach(|| plane.held(everything));
         Ok(PyBytes::new(py, &held))
+    }
+
+    fn set_part(&self, part: &str) -> PyResult<()> {
+        let Some(part) = Part::ALL.into_iter().find(|known| known.as_str() == part) else {
+            return Err(PyValueError::new_err("`part` is one of whole, leaving, arriving"));
+        };
+        self.plane()?.set_part(part);
+        Ok(())
     }
 
     fn exclude(&self, py: Python<'_>, held: &[u8]) -> PyResult<()> {

@@ -3,6 +3,7 @@
 use crate::codec::decode;
 use crate::fleet::{self, FleetEntry, ServerInterner};
 use crate::networks::{Networks, parse_list};
+use crate::part::Part;
 use crate::pools::{self, NextPools, Pools, SliceInterner};
 use crate::raw::value_in_map;
 use crate::refused::Refused;
@@ -25,6 +26,7 @@ pub struct TableBuilder {
     accounts: AccountInterner,
     slices: SliceInterner,
     servers: ServerInterner,
+    part: Part,
 }
 
 impl TableBuilder {
@@ -55,7 +57,7 @@ impl TableBuilder {
         let next = if has_same_pools {
             NextPools::unchanged(&base.pools, base.pool_bytes)
         } else {
-            pools::build(&base.pools, &snapshot.pools, &mut self.slices, &mut self.servers)?
+            pools::build(&base.pools, &snapshot.pools, self.part, &mut self.slices, &mut self.servers)?
         };
         let around = Arc::new(fleet::read(&snapshot.fleet, &mut self.servers)?);
         let around = if *base.fleet == *around { base.fleet.clone() } else { around };
@@ -93,6 +95,13 @@ impl TableBuilder {
         drop(base);
         self.slices.forget_unused();
         Ok(tables)
+    }
+
+    /// The pools of the next table, and of those after it, are this part of what the snapshot says.
+    pub fn set_part(&mut self, part: Part) {
+        self.part = part;
+        // Whatever they are, they are read again.
+        self.pool_bytes = Box::default();
     }
 
     /// The table that the next difference refers to.

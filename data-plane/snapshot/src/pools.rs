@@ -1,6 +1,7 @@
 //! Pools of egress addresses: checked, and carried over from one table to the next while they stay the same.
 
 use crate::fleet::{ServerInterner, read_elsewhere};
+use crate::part::Part;
 use crate::refused::Refused;
 use crate::sharded::Sharded;
 use crate::tables::pool_bytes;
@@ -52,6 +53,7 @@ impl NextPools {
 pub(crate) fn build(
     base: &Pools,
     wire: &[wire::Pool],
+    part: Part,
     slices: &mut SliceInterner,
     servers: &mut ServerInterner,
 ) -> Result<NextPools, Refused> {
@@ -62,6 +64,15 @@ pub(crate) fn build(
         if !ids.insert(&pool.id) {
             return Err(Refused::new(place(pool), "there are two pools with this id; send it once"));
         }
+        let narrowed;
+        let pool = if part == Part::Whole {
+            pool
+        } else {
+            // What is wrong with the whole is refused, not narrowed.
+            read(pool, slices)?;
+            narrowed = part.of(pool);
+            &narrowed
+        };
         let elsewhere = read_elsewhere(&pool.elsewhere, servers);
         let same = base.get(pool.id.as_bytes()).filter(|old| is_same(old, pool));
         if let Some(same) = same.filter(|old| old.overflow == pool.overflow && *old.elsewhere == *elsewhere) {

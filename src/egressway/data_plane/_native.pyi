@@ -5,7 +5,7 @@ Bytes and plain numbers: the types of the bytes are in `egressway.wire.snapshot`
 `egressway.data_plane.handle` (out). Nothing here calls back into Python.
 """
 
-from typing import final
+from typing import Literal, final
 
 __all__ = [
     "WIRE",
@@ -81,6 +81,13 @@ class DataPlane:
         """MessagePack of `egressway.data_plane.handle.Held` rows: connections whose ports have left.
 
         With `everything`, of all connections. Complete for what `apply` has taken away.
+        """
+
+    def set_part(self, part: Literal["whole", "leaving", "arriving"]) -> None:
+        """From the next `apply` on: which part of its server's ports this process has.
+
+        While one process takes over from another on one host, the one that leaves keeps a sixteenth
+        of each address's ports and cap, and the one that arrives has the rest. Raises ValueError.
         """
 
     def exclude(self, held: bytes) -> None:

@@ -23,6 +23,7 @@ from egressway.data_plane.handle import (
     Held,
     IdentityRefused,
     ListenerUnavailable,
+    Part,
     PeerState,
     SnapshotRefused,
     Status,
@@ -35,6 +36,7 @@ from egressway.wire.snapshot import EgressAddress, Snapshot, Zone
 __all__ = ["FakeDataPlane", "FakeHost"]
 
 FIRST_FREE_PORT = 49_152
+LEAVING_KEEPS_ONE_OF = 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +77,8 @@ class FakeDataPlane:
         self._listeners: tuple[ActiveListener, ...] = ()
         self._is_draining = False
         self._uses: dict[tuple[str, str], _Use] = {}
+        self._part: Part = "whole"
+        self._next_part: Part = "whole"
         self._excluded: dict[tuple[str, str], set[int]] = {}
         self._requests: Counter[str] = Counter()
         self._log = bytearray()
@@ -92,7 +96,7 @@ class FakeDataPlane:
             if defect := next(inconsistencies(merged), None):
                 raise SnapshotRefused(defect)
             self._listeners = self._listen(merged)
-            self._running = merged
+            self._running, self._part = merged, self._next_part
             return Applied(
                 revision=merged.revision,
                 zones=len(merged.zones),
@@ -155,6 +159,11 @@ class FakeDataPlane:
                 if ports:
                     rows.append(Held(ip, origin, tuple(ports)))
             return tuple(rows)
+
+    def set_part(self, part: Part) -> None:
+        """The part of the server's ports from the next `apply` on."""
+        with self._lock:
+            self._next_part = part
 
     def exclude(self, held: tuple[Held, ...]) -> None:
         """Keep off what others hold."""
@@ -263,12 +272,20 @@ class FakeDataPlane:
         return list(by_ip.values())
 
     def _capacity(self, egress_ip: str) -> int:
-        return next((each.cap for each in self._addresses() if each.ip == egress_ip), 0)
+        cap = next((each.cap for each in self._addresses() if each.ip == egress_ip), 0)
+        if self._part == "whole" or not cap:
+            return cap
+        kept = max(1, cap // LEAVING_KEEPS_ONE_OF)
+        return min(kept if self._part == "leaving" else cap - kept, len(self._ports(egress_ip)))
 
     def _ports(self, egress_ip: str) -> list[int]:
         """Every port of the address that this server owns now."""
         slices = next((each.slices for each in self._addresses() if each.ip == egress_ip), ())
-        return [port for low, high in slices for port in range(low, high + 1)]
+        ports = [port for low, high in slices for port in range(low, high + 1)]
+        if self._part == "whole":
+            return ports
+        kept = max(1, len(ports) // LEAVING_KEEPS_ONE_OF)
+        return ports[-kept:] if self._part == "leaving" else ports[:-kept]
 
     def _drained(self, key: tuple[str, str], use: _Use) -> DrainedEgress:
         ip, origin = key

@@ -7,7 +7,7 @@ no verb raises anything but the two errors here.
 
 from __future__ import annotations
 
-from typing import Literal, Protocol
+from typing import Literal, Protocol, TypeAlias
 
 import msgspec
 
@@ -23,6 +23,7 @@ __all__ = [
     "Held",
     "IdentityRefused",
     "ListenerUnavailable",
+    "Part",
     "PeerState",
     "SnapshotRefused",
     "Status",
@@ -100,7 +101,8 @@ class Drained(msgspec.Struct, frozen=True):
 
     totals: Totals
     requests: dict[str, int]
-    """`status:2xx` and its like, `error:<code>`, and `link`: sent on for another server."""
+    """`status:2xx` and its like, `error:<code>`, `link`: requests sent on for another server, `passed`:
+    connections that another server serves."""
     egress: tuple[DrainedEgress, ...]
     log: bytes = b""
     """Access log: JSON lines, complete."""
@@ -132,6 +134,10 @@ class Held(msgspec.Struct, frozen=True, array_like=True):
     egress_ip: str
     origin: str
     ports: tuple[int, ...]
+
+
+Part: TypeAlias = Literal["whole", "leaving", "arriving"]
+"""Of two processes on one host the one that leaves keeps a sixteenth of the ports, the other has the rest."""
 
 
 class Status(msgspec.Struct, frozen=True):
@@ -180,6 +186,10 @@ class DataPlaneHandle(Protocol):
 
         With `everything`, all open connections. None is missing that the last `apply` concerned.
         """
+        ...
+
+    def set_part(self, part: Part) -> None:
+        """From the next `apply` on: which part of its server's ports this process has."""
         ...
 
     def exclude(self, held: tuple[Held, ...]) -> None:

@@ -15,6 +15,7 @@ from egressway.data_plane.handle import (
     Held,
     IdentityRefused,
     ListenerUnavailable,
+    Part,
     SnapshotRefused,
     Status,
     Unbindable,
@@ -75,6 +76,10 @@ class NativeDataPlane:
     def held(self, *, everything: bool = False) -> tuple[Held, ...]:
         """Connections whose ports have left, or all."""
         return self._held.decode(self._plane.held(everything))
+
+    def set_part(self, part: Part) -> None:
+        """The part of the server's ports from the next `apply` on."""
+        self._plane.set_part(part)
 
     def exclude(self, held: tuple[Held, ...]) -> None:
         """Keep off what others hold."""
