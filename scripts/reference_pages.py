@@ -14,11 +14,14 @@ from typing import Final
 from prometheus_client.metrics_core import Metric
 
 from egressway.api import reference as api_reference
+from egressway.api.rest.fleet import NoFleet
 from egressway.data_plane.fake import FakeDataPlane
 from egressway.model.errors import PROXY_ERRORS, ProxyError
 from egressway.node.apply import NodeState
+from egressway.node.membership import Membership, MembershipMetrics
 from egressway.node.metrics import Metrics
 from egressway.services.configuration.page import settings_page
+from egressway.services.fleet_watch import FleetMetrics
 
 ROOT = Path(__file__).resolve().parents[1]
 REFERENCE = ROOT / "reference"
@@ -42,8 +45,9 @@ _METRICS_HEAD = """\
 
 # Metrics
 
-At `/metrics` of the API, in the Prometheus text format. Counters end in `_total` and start again at
-0 with the process.
+At `/metrics` of the API, in a fleet of each server's own listener, in the Prometheus text format.
+Counters end in `_total` and start again at 0 with the process. `egressway_server_*` and
+`egressway_bus_connected` are told by `egressway control`, `egressway_node_*` by `egressway node`.
 
 | Metric | Kind | Labels | Meaning |
 |---|---|---|---|
@@ -111,7 +115,9 @@ def _metrics() -> list[Metric]:
     plane = FakeDataPlane()
     metrics = Metrics()
     metrics.add(plane.drain_counters(), plane.status(), NodeState())
-    return sorted(metrics.collect(), key=lambda metric: metric.name)
+    membership = MembershipMetrics(lambda: Membership(0, False, 0.0))
+    told = [*metrics.collect(), *membership.collect(), *FleetMetrics(NoFleet()).collect()]
+    return sorted(told, key=lambda metric: metric.name)
 
 
 def _metric_row(metric: Metric) -> str:

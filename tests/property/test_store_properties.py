@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from ipaddress import ip_address
-from pathlib import Path
 
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -19,7 +17,8 @@ from egressway.model.pool import Pool, PoolChange, PoolDraft, PoolSource
 from egressway.model.token import Effect, Policy, Principal
 from egressway.model.zone import Zone
 from egressway.store import Store
-from tests.unit.store.world import ALL, account_of, draft_of, open_store, zone_of
+from tests.property.conftest import NewStore
+from tests.unit.store.world import ALL, account_of, draft_of, zone_of
 
 SLOW = settings(
     max_examples=40, deadline=None, suppress_health_check=list(HealthCheck), derandomize=True
@@ -27,9 +26,9 @@ SLOW = settings(
 
 
 @contextmanager
-def fleet() -> Iterator[tuple[Store, list[Account], list[Zone]]]:
+def fleet(new_store: NewStore) -> Iterator[tuple[Store, list[Account], list[Zone]]]:
     """A store with two accounts, and zones of which one lies below another's."""
-    with tempfile.TemporaryDirectory() as folder, open_store(Path(folder)) as store:
+    with new_store() as store:
         accounts = [account_of(store, "first"), account_of(store, "second")]
         zones = [
             zone_of(store, accounts[0], "example.com"),
@@ -58,8 +57,8 @@ POLICY = st.tuples(
 @given(
     st.lists(st.tuples(st.sampled_from([None, 0, 1]), st.lists(POLICY, max_size=4)), max_size=30)
 )
-def test_a_list_shows_exactly_what_the_principal_may_read(drawn: list) -> None:
-    with fleet() as (store, accounts, zones), store.read() as read:
+def test_a_list_shows_exactly_what_the_principal_may_read(new_store: NewStore, drawn: list) -> None:
+    with fleet(new_store) as (store, accounts, zones), store.read() as read:
         for owner, policies in drawn:
             principal = Principal(
                 TokenId("0" * 32),
@@ -108,8 +107,8 @@ RECORD_STEP = st.tuples(
 
 @SLOW
 @given(st.lists(RECORD_STEP, max_size=25))
-def test_a_proxied_name_is_always_in_one_zone_only(steps: list) -> None:
-    with fleet() as (store, _, zones):
+def test_a_proxied_name_is_always_in_one_zone_only(new_store: NewStore, steps: list) -> None:
+    with fleet(new_store) as (store, _, zones):
         for verb, number, which, name, last, proxied in steps:
             zone = zones[number]
             with suppress(EgresswayError), store.write("test") as write:
@@ -140,8 +139,10 @@ POOL_STEP = st.tuples(
 
 @SLOW
 @given(st.lists(POOL_STEP, max_size=30))
-def test_an_address_has_one_lease_and_one_pool_of_the_same_account(steps: list) -> None:
-    with fleet() as (store, accounts, _):
+def test_an_address_has_one_lease_and_one_pool_of_the_same_account(
+    new_store: NewStore, steps: list
+) -> None:
+    with fleet(new_store) as (store, accounts, _):
         for verb, owner, numbers, which in steps:
             account = accounts[owner]
             ips = tuple(ip_address(f"192.0.2.{number}") for number in numbers)

@@ -6,7 +6,6 @@ hook are the same for all of them, so that no handler can forget one.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Final
 
 from litestar import Litestar, Router
@@ -20,16 +19,25 @@ from egressway.api.body import StrictBody
 from egressway.api.headers import complete_headers
 from egressway.api.operate import HealthSource
 from egressway.api.problems import respond
+from egressway.api.provide import constants, provided
 from egressway.api.rest import (
     account_tokens,
     accounts,
     certificates,
+    data_centers,
     dns_record_batches,
     dns_record_files,
     dns_records,
+    fleet,
     ips,
+    join_tokens,
     leased_ips,
+    locations,
+    placements,
     pools,
+    regional_hostnames,
+    rollout,
+    servers,
     user_tokens,
     zone_settings,
     zones,
@@ -37,6 +45,8 @@ from egressway.api.rest import (
 from egressway.api.rest import (
     usage as usage_rows,
 )
+from egressway.api.rest.fleet import FleetSource, NoFleet
+from egressway.api.rest.rollout import NoRollouts, RolloutControl
 from egressway.api.rest.usage import UsageSource
 from egressway.api.settings import ApiSettings
 from egressway.store import Store
@@ -53,12 +63,20 @@ RESOURCES: Final[tuple[HTTPRouteHandler, ...]] = (
     *dns_records.HANDLERS,
     *dns_record_batches.HANDLERS,
     *dns_record_files.HANDLERS,
+    *regional_hostnames.HANDLERS,
     *zone_settings.HANDLERS,
     *certificates.HANDLERS,
     *leased_ips.HANDLERS,
     *pools.HANDLERS,
     *usage_rows.HANDLERS,
     *ips.HANDLERS,
+    *locations.HANDLERS,
+    *data_centers.HANDLERS,
+    *servers.HANDLERS,
+    *join_tokens.HANDLERS,
+    *fleet.HANDLERS,
+    *placements.HANDLERS,
+    *rollout.HANDLERS,
     *operate.HANDLERS,
 )
 
@@ -70,13 +88,21 @@ def create_app(
     health: HealthSource,
     settings: ApiSettings | None = None,
     registry: CollectorRegistry = REGISTRY,
+    servers: FleetSource | None = None,
+    rollouts: RolloutControl | None = None,
 ) -> Litestar:
     """The application over an open store."""
     chosen = settings or ApiSettings()
     return Litestar(
         route_handlers=routes(),
         dependencies=dependencies(
-            store=store, usage=usage, health=health, settings=chosen, registry=registry
+            store=store,
+            usage=usage,
+            health=health,
+            settings=chosen,
+            registry=registry,
+            fleet=servers or NoFleet(),
+            rollouts=rollouts or NoRollouts(),
         ),
         guards=[Gate(store, chosen)],
         dto=StrictBody,
@@ -96,13 +122,4 @@ def routes() -> list[Router | HTTPRouteHandler]:
 
 def dependencies(**values: object) -> dict[str, Provide]:
     """What handlers may ask for by name: these values, who is calling, and the zone of the path."""
-    provided = {name: _provide(_constant(value)) for name, value in values.items()}
-    return {**provided, "caller": _provide(caller_of), "zone": _provide(zone_of)}
-
-
-def _constant(value: object) -> Callable[[], object]:
-    return lambda: value
-
-
-def _provide(source: Callable[..., object]) -> Provide:
-    return Provide(source, sync_to_thread=False)
+    return {**constants(**values), "caller": provided(caller_of), "zone": provided(zone_of)}

@@ -32,6 +32,7 @@ from egressway.model.errors import (
     Invalid,
     NotFound,
     StoreError,
+    StoreUncertain,
     Unauthenticated,
 )
 
@@ -125,7 +126,9 @@ def _of_domain(error: EgresswayError) -> Problem | None:
     if status is None:
         return None
     source = None if error.pointer is None else ErrorSource(error.pointer)
-    text = _STORE_TEXT if isinstance(error, StoreError) else error.text
+    text = error.text
+    if isinstance(error, StoreError) and not isinstance(error, StoreUncertain):
+        text = _STORE_TEXT
     item = ErrorItem(code=error.code, message=text, source=source)
     return Problem(status, (item,), _headers(error, status))
 

@@ -70,7 +70,7 @@ def main(arguments: list[str]) -> None:
 
 def bare_application() -> Litestar:
     """The routes without what serves them: no store is opened."""
-    names = ("store", "usage", "health", "settings", "registry")
+    names = ("store", "usage", "health", "settings", "registry", "fleet", "rollouts")
     return Litestar(
         route_handlers=routes(),
         dependencies=dependencies(**dict.fromkeys(names)),

@@ -48,7 +48,9 @@ def show_lease(
 @command(app, "add")
 def add_lease(
     client: Client,
-    ip: Annotated[str, typer.Argument(metavar="IP", help="One IPv4 or IPv6 address.")],
+    ip: Annotated[
+        str, typer.Argument(metavar="IP", help="One address, or a range like 2001:db8:1::/64.")
+    ],
     account: AccountOption = None,
     as_json: JsonOption = False,
 ) -> None:

@@ -5,9 +5,15 @@ import typer
 from egressway.cli import (
     account,
     certificate,
+    data_center,
     lease,
+    location,
+    placement,
     pool,
     record,
+    regional_hostname,
+    rollout,
+    server,
     setting,
     status,
     token,
@@ -26,7 +32,13 @@ def mount(app: typer.Typer) -> None:
     pool.mount(app)
     zone.mount(app)
     record.mount(app)
+    regional_hostname.mount(app)
     setting.mount(app)
     certificate.mount(app)
     usage.mount(app)
     token.mount(app)
+    location.mount(app)
+    data_center.mount(app)
+    server.mount(app)
+    placement.mount(app)
+    rollout.mount(app)

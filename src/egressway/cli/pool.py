@@ -14,6 +14,7 @@ from egressway.model.pool import PoolSource
 __all__ = ["mount"]
 
 app = noun("Sets of egress addresses that zones leave from.")
+OVERFLOW = "Whether a full location may use the nearest other one."
 PoolArgument = Annotated[str, typer.Argument(metavar="POOL", help="Name or id.")]
 GranteeArgument = Annotated[
     str, typer.Argument(metavar="ACCOUNT", help="Name or id of the other account.")
@@ -57,12 +58,14 @@ def create_pool(
     name: Annotated[str, typer.Argument(metavar="NAME", help="The pool's name.")],
     ips: Annotated[list[str], typer.Argument(metavar="IP...", help="Addresses leased before.")],
     source: Annotated[PoolSource, typer.Option(help="Where the IPs are from.")] = PoolSource.LEASED,
+    overflow: Annotated[bool, typer.Option("--overflow", help=OVERFLOW)] = False,
     account: AccountOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Create a pool of an account's addresses."""
     owner = one_account(client, account)
-    show(client.pools.create(owner.id, name=name, ips=ips, source=source), as_json)
+    made = client.pools.create(owner.id, name=name, ips=ips, source=source, overflow=overflow)
+    show(made, as_json)
 
 
 @command(app, "edit")
@@ -73,16 +76,23 @@ def edit_pool(
     name: Annotated[str | None, typer.Option(help="The new name.")] = None,
     add_ip: Annotated[list[str] | None, typer.Option(help="An address more.")] = None,
     remove_ip: Annotated[list[str] | None, typer.Option(help="An address less.")] = None,
+    overflow: Annotated[
+        bool | None, typer.Option("--overflow/--no-overflow", help=OVERFLOW)
+    ] = None,
     account: AccountOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Rename a pool, add addresses to it, take addresses out of it."""
-    if name is None and not add_ip and not remove_ip:
-        raise typer.BadParameter("give `--name`, `--add-ip` or `--remove-ip`")
+    """Rename a pool, add addresses to it, take addresses out of it, let it overflow."""
+    if name is None and not add_ip and not remove_ip and overflow is None:
+        raise typer.BadParameter("give `--name`, `--add-ip`, `--remove-ip` or `--overflow`")
     found = find_pool(client, pool, account)
     ips = _changed(found.ips, add_ip or [], remove_ip or [])
     edited = client.pools.edit(
-        found.account_id, found.id, name=name, ips=None if ips == found.ips else ips
+        found.account_id,
+        found.id,
+        name=name,
+        ips=None if ips == found.ips else ips,
+        overflow=overflow,
     )
     show(edited, as_json)
 
@@ -147,6 +157,7 @@ def show(pool: Pool, as_json: bool, granted_to: tuple[str, ...] = ()) -> None:
             "Account": pool.account_id,
             "Source": pool.source,
             "IPs": "\n".join(pool.ips),
+            "Overflow": "to the nearest location" if pool.overflow else None,
             "Granted to": "\n".join(granted_to) or None,
             "Created": time_text(pool.created_on),
             "Modified": time_text(pool.modified_on),

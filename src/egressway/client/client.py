@@ -14,10 +14,14 @@ from typing import Self
 from egressway.client.access import find_access
 from egressway.client.resources.accounts import Accounts
 from egressway.client.resources.certificates import Certificates
+from egressway.client.resources.fleet import DataCenters, Locations, Servers
 from egressway.client.resources.leased_ips import LeasedIps
 from egressway.client.resources.measurements import Measurements
+from egressway.client.resources.placements import Placements
 from egressway.client.resources.pools import Pools
 from egressway.client.resources.records import Records
+from egressway.client.resources.regional_hostnames import RegionalHostnames
+from egressway.client.resources.rollout import Rollouts
 from egressway.client.resources.settings import Settings
 from egressway.client.resources.tokens import Tokens
 from egressway.client.resources.zones import Zones
@@ -34,11 +38,17 @@ class Client:
         self.accounts = Accounts(transport)
         self.zones = Zones(transport)
         self.records = Records(transport)
+        self.regional_hostnames = RegionalHostnames(transport)
         self.settings = Settings(transport)
         self.certificates = Certificates(transport)
         self.tokens = Tokens(transport)
         self.leased_ips = LeasedIps(transport)
         self.pools = Pools(transport)
+        self.locations = Locations(transport)
+        self.data_centers = DataCenters(transport)
+        self.servers = Servers(transport)
+        self.placements = Placements(transport)
+        self.rollout = Rollouts(transport)
         self.measurements = Measurements(transport)
 
     @classmethod

@@ -14,19 +14,31 @@ __all__ = [
     "AccountRef",
     "AegisValue",
     "Certificate",
+    "ChangedServers",
+    "DataCenter",
     "Deleted",
     "Grant",
     "IssuedToken",
+    "JoinToken",
     "LeasedIp",
     "Listener",
+    "Location",
+    "Move",
     "NodeStatus",
     "NotReady",
     "PermissionGroup",
+    "Placement",
     "Pool",
     "Record",
     "RecordSettings",
+    "RegionOfList",
+    "RegionalHostname",
+    "Rollout",
+    "RolloutStage",
+    "Server",
     "Setting",
     "SharedRanges",
+    "Slice",
     "Status",
     "Token",
     "TokenPolicy",
@@ -63,6 +75,22 @@ class Zone(Struct, frozen=True, kw_only=True):
     type: str | None = None
     created_on: datetime | None = None
     modified_on: datetime | None = None
+
+
+class RegionOfList(Struct, frozen=True, kw_only=True):
+    """A region that hostnames can be confined to."""
+
+    key: str
+    label: str
+
+
+class RegionalHostname(Struct, frozen=True, kw_only=True):
+    """A name that is served in one region only; it has no other id."""
+
+    hostname: str
+    region_key: str
+    routing: str | None = None
+    created_on: datetime | None = None
 
 
 class RecordSettings(Struct, frozen=True, kw_only=True):
@@ -140,6 +168,7 @@ class Pool(Struct, frozen=True, kw_only=True):
     name: str
     source: str
     ips: list[str] = []
+    overflow: bool | None = None
     account_id: str = ""
     created_on: datetime | None = None
     modified_on: datetime | None = None
@@ -150,6 +179,89 @@ class Grant(Struct, frozen=True, kw_only=True):
 
     account_id: str
     pool_id: str | None = None
+    created_on: datetime | None = None
+
+
+class Location(Struct, frozen=True, kw_only=True):
+    """A metro of data centers."""
+
+    name: str
+    latitude: float
+    longitude: float
+    regions: list[str] = []
+    created_on: datetime | None = None
+    modified_on: datetime | None = None
+
+
+class DataCenter(Struct, frozen=True, kw_only=True):
+    """A hall of servers."""
+
+    name: str
+    location: str
+    created_on: datetime | None = None
+    modified_on: datetime | None = None
+
+
+class ChangedServers(Struct, frozen=True, kw_only=True):
+    """The servers of a data center that are in another state now."""
+
+    data_center: str
+    servers: list[str] = []
+
+
+class Server(Struct, frozen=True, kw_only=True):
+    """One machine of the fleet."""
+
+    name: str
+    number: int
+    data_center: str
+    link: str | None = None
+    state: str = "active"
+    epoch: int = 0
+    created_on: datetime | None = None
+    modified_on: datetime | None = None
+
+
+class JoinToken(Struct, frozen=True, kw_only=True):
+    """An invitation of a server's node, at the one moment it is shown."""
+
+    server: str
+    token: str  # the secret
+    expires_on: datetime | None = None
+
+    def __repr__(self) -> str:
+        return f"JoinToken(server={self.server!r})"
+
+
+class Slice(Struct, frozen=True, kw_only=True):
+    """Ports of an address on one server."""
+
+    ports: str
+    server: str
+    data_center: str
+    location: str
+
+
+class Placement(Struct, frozen=True, kw_only=True):
+    """Which servers may open connections from an address."""
+
+    ip: str
+    account_id: str
+    ports: int = 0
+    slices: list[Slice] = []
+    is_default: bool = False
+    is_draining: bool = False
+
+
+class Move(Struct, frozen=True, kw_only=True):
+    """Ports whose former owner keeps established connections for a while."""
+
+    id: str
+    ip: str
+    ports: str
+    source: str
+    target: str
+    deadline: datetime | None = None
     created_on: datetime | None = None
 
 
@@ -263,6 +375,25 @@ class Status(Struct, frozen=True, kw_only=True):
     is_ready: bool
     reasons: list[NotReady] = []
     node: NodeStatus | None = None
+
+
+class RolloutStage(Struct, frozen=True, kw_only=True):
+    """Who may be at which revision."""
+
+    revision: int
+    servers: list[str] = []
+    data_centers: list[str] = []
+    all: bool = False
+
+
+class Rollout(Struct, frozen=True, kw_only=True):
+    """How far a change goes by itself."""
+
+    mode: str
+    state: str
+    stable: int
+    stages: list[RolloutStage] = []
+    reason: str | None = None
 
 
 class Deleted(Struct, frozen=True, kw_only=True):

@@ -11,6 +11,7 @@ into the request body:
     |-- Conflict            possible, but not in the present state
     `-- StoreError
         |-- StoreUnavailable    locked, unwritable, unreadable; the text says what to do
+        |-- StoreUncertain      the answer to a change got lost; it may be stored
         `-- StoreTooNew         written by a newer version
 
 They know no HTTP status: only the API turns them into problem documents. `PROXY_ERRORS` is the twin of
@@ -33,6 +34,7 @@ __all__ = [
     "StoreError",
     "StoreTooNew",
     "StoreUnavailable",
+    "StoreUncertain",
     "Unauthenticated",
 ]
 
@@ -89,7 +91,7 @@ class Conflict(EgresswayError):
 
 
 class StoreError(EgresswayError):
-    """The store cannot serve; nothing of the refused transaction has been kept."""
+    """The store cannot serve; what it refused has not been kept, unless it says so."""
 
     default_code = 1500
 
@@ -99,6 +101,12 @@ class StoreUnavailable(StoreError):
 
     default_code = 1503
     retry = True
+
+
+class StoreUncertain(StoreError):
+    """The connection broke while a change was being stored: it is there whole, or nothing of it is."""
+
+    default_code = 1504
 
 
 class StoreTooNew(StoreError):

@@ -7,11 +7,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
-from egressway.model.address import IPAddress
 from egressway.model.errors import Invalid
 from egressway.model.ids import AccountId, PoolId
-from egressway.model.lease import parse_leased_address
-from egressway.model.members import as_choice, as_list, as_text, refuse_unknown
+from egressway.model.lease import LeasedIP, parse_leased
+from egressway.model.members import as_bool, as_choice, as_list, as_text, refuse_unknown
 
 __all__ = ["Pool", "PoolChange", "PoolDraft", "PoolSource"]
 
@@ -27,15 +26,19 @@ class PoolSource(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Pool:
-    """A set of egress addresses. `ips` keeps the order it was given in."""
+    """A set of egress addresses. `ips` keeps the order it was given in.
+
+    With `overflow`, a request that finds its location full may leave from the nearest other one.
+    """
 
     id: PoolId
     account_id: AccountId
     name: str
     source: PoolSource
-    ips: tuple[IPAddress, ...]
+    ips: tuple[LeasedIP, ...]
     created_on: datetime
     modified_on: datetime
+    overflow: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,16 +47,18 @@ class PoolDraft:
 
     name: str
     source: PoolSource
-    ips: tuple[IPAddress, ...] = ()
+    ips: tuple[LeasedIP, ...] = ()
+    overflow: bool = False
 
     @classmethod
     def parse(cls, body: Mapping[str, object]) -> PoolDraft:
-        """From the body of a request: `name`, `source`, `ips`."""
-        refuse_unknown(body, _READ_ONLY | {"name", "source", "ips"})
+        """From the body of a request: `name`, `source`, `ips`, `overflow`."""
+        refuse_unknown(body, _READ_ONLY | {"name", "source", "ips", "overflow"})
         return cls(
             name=as_text(body.get("name"), "/name", limit=100),
             source=as_choice(PoolSource, body.get("source"), "/source"),
             ips=_parse_ips(body.get("ips")),
+            overflow=as_bool(body.get("overflow", False), "/overflow"),
         )
 
 
@@ -63,23 +68,26 @@ class PoolChange:
 
     name: str | None = None
     source: PoolSource | None = None
-    ips: tuple[IPAddress, ...] | None = None
+    ips: tuple[LeasedIP, ...] | None = None
+    overflow: bool | None = None
 
     @classmethod
     def parse(cls, body: Mapping[str, object]) -> PoolChange:
-        """From the body of a request: `name`, `ips`; `source` may only repeat what it is."""
-        refuse_unknown(body, _READ_ONLY | {"name", "source", "ips"})
+        """From the body of a request: `name`, `ips`, `overflow`; `source` may only repeat what it is."""
+        refuse_unknown(body, _READ_ONLY | {"name", "source", "ips", "overflow"})
         name, source, ips = body.get("name"), body.get("source"), body.get("ips")
+        overflow = body.get("overflow")
         return cls(
             name=None if name is None else as_text(name, "/name", limit=100),
             source=None if source is None else as_choice(PoolSource, source, "/source"),
             ips=None if ips is None else _parse_ips(ips),
+            overflow=None if overflow is None else as_bool(overflow, "/overflow"),
         )
 
 
-def _parse_ips(value: object) -> tuple[IPAddress, ...]:
+def _parse_ips(value: object) -> tuple[LeasedIP, ...]:
     items = as_list(value, "/ips", limit=1000)
-    ips = [parse_leased_address(item, f"/ips/{i}") for i, item in enumerate(items)]
+    ips = [parse_leased(item, f"/ips/{i}") for i, item in enumerate(items)]
     for i, ip in enumerate(ips):
         if ip in ips[:i]:
             raise Invalid(f"{ip} is listed twice.", pointer=f"/ips/{i}")

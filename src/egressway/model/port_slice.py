@@ -9,12 +9,22 @@ from ipaddress import IPv4Address
 from itertools import pairwise
 from typing import Final
 
-from egressway.model.address import IPAddress
 from egressway.model.errors import Invalid
+from egressway.model.server import ServerName
 
-__all__ = ["PortRange", "PortSlice", "first_overlap", "parse_port_range", "parse_port_ranges"]
+__all__ = [
+    "PortRange",
+    "PortSlice",
+    "common",
+    "first_overlap",
+    "merged",
+    "parse_port_range",
+    "parse_port_ranges",
+    "without",
+]
 
 _ANY: Final = IPv4Address(0)
+_NOBODY: Final = ServerName("")
 _RANGE: Final = re.compile(r"([0-9]{1,5})(?:-([0-9]{1,5}))?\Z")
 
 
@@ -45,11 +55,14 @@ class PortRange:
 
 @dataclass(frozen=True, slots=True)
 class PortSlice:
-    """One address, one port range, one server: who may open connections from there."""
+    """One address, one port range, one server: who may open connections from there.
 
-    ip: IPAddress
+    IPv4 only: of an IPv6 range every server has an address of its own.
+    """
+
+    ip: IPv4Address
     ports: PortRange
-    server: str
+    server: ServerName
 
 
 def parse_port_range(text: str, pointer: str | None = None) -> PortRange:
@@ -67,7 +80,7 @@ def parse_port_range(text: str, pointer: str | None = None) -> PortRange:
 def parse_port_ranges(text: str, pointer: str | None = None) -> tuple[PortRange, ...]:
     """`20000-29999,40000-49999`: ascending in the answer, never overlapping."""
     ranges = tuple(sorted(parse_port_range(part.strip(), pointer) for part in text.split(",")))
-    overlap = first_overlap(PortSlice(_ANY, ports, "") for ports in ranges)
+    overlap = first_overlap(PortSlice(_ANY, ports, _NOBODY) for ports in ranges)
     if overlap is not None:
         first, second = overlap
         raise Invalid(f"{first.ports} and {second.ports} overlap.", pointer=pointer)
@@ -76,8 +89,40 @@ def parse_port_ranges(text: str, pointer: str | None = None) -> tuple[PortRange,
 
 def first_overlap(slices: Iterable[PortSlice]) -> tuple[PortSlice, PortSlice] | None:
     """Two slices of the same address that share a port, if there are any."""
-    ordered = sorted(slices, key=lambda each: (each.ip.version, each.ip.packed, each.ports))
+    ordered = sorted(slices, key=lambda each: (each.ip, each.ports))
     for before, each in pairwise(ordered):
         if before.ip == each.ip and before.ports.overlaps(each.ports):
             return before, each
     return None
+
+
+def common(first: PortRange, second: PortRange) -> PortRange | None:
+    """The ports that lie in both."""
+    low, high = max(first.low, second.low), min(first.high, second.high)
+    return PortRange(low, high) if low <= high else None
+
+
+def merged(ranges: Iterable[PortRange]) -> list[PortRange]:
+    """The same ports, ascending, in as few ranges as there can be."""
+    found: list[PortRange] = []
+    for ports in sorted(ranges):
+        if found and ports.low <= found[-1].high + 1:
+            found[-1] = PortRange(found[-1].low, max(found[-1].high, ports.high))
+        else:
+            found.append(ports)
+    return found
+
+
+def without(ranges: Iterable[PortRange], taken: Iterable[PortRange]) -> list[PortRange]:
+    """Ports of `ranges` that are not `taken`, ascending."""
+    left = merged(ranges)
+    for each in merged(taken):
+        left = [part for ports in left for part in _cut(ports, each)]
+    return left
+
+
+def _cut(ports: PortRange, taken: PortRange) -> list[PortRange]:
+    if not ports.overlaps(taken):
+        return [ports]
+    ends = ((ports.low, taken.low - 1), (taken.high + 1, ports.high))
+    return [PortRange(low, high) for low, high in ends if low <= high]

@@ -6,7 +6,17 @@ from dataclasses import dataclass
 
 from egressway.model.address import IPAddress
 
-__all__ = ["UsageRow"]
+__all__ = ["Reporter", "UsageRow"]
+
+
+@dataclass(frozen=True, slots=True)
+class Reporter:
+    """Who has measured: one process of a server, and the data center it stands in."""
+
+    server: str
+    process: str = ""
+    """Two processes of a server measure side by side while one takes over from the other."""
+    pop: str = "local"
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +34,8 @@ class UsageRow:
     opened: int
     refused: int
     reused: int
+    pop: str | None = None
+    """Where it was measured; None: everywhere."""
 
     @property
     def utilization(self) -> float:

@@ -6,11 +6,13 @@ types of `model`; no row and no session leaves this package.
 """
 
 from egressway.store.changes import Change, ChangeKind
+from egressway.store.fleet import SnapshotFleet
 from egressway.store.read import Read
 from egressway.store.snapshots import (
     SnapshotCertificate,
     SnapshotPool,
     SnapshotRecord,
+    SnapshotRegional,
     SnapshotZone,
 )
 from egressway.store.store import Store
@@ -21,8 +23,10 @@ __all__ = [
     "ChangeKind",
     "Read",
     "SnapshotCertificate",
+    "SnapshotFleet",
     "SnapshotPool",
     "SnapshotRecord",
+    "SnapshotRegional",
     "SnapshotZone",
     "Store",
     "Write",

@@ -29,6 +29,11 @@ class ChangeKind(StrEnum):
     POOL = "pool"
     GRANT = "grant"
     SETTING = "setting"
+    REGIONAL_HOSTNAME = "regional_hostname"
+    SERVER = "server"
+    """A server, data center or location."""
+    PLACEMENT = "placement"
+    """Slices, moves or the drain of an address; its pool is touched too."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,111 +1,40 @@
-"""Beside CONFIG 2: the connection to the database, and what is special about SQLite."""
+"""Beside CONFIG 2: the connection to the database, chosen by its URL."""
 
 from __future__ import annotations
 
-import os
-import sqlite3
-import stat
-import time
-from pathlib import Path
-from typing import Final
-
-from sqlalchemy import Connection, Engine, create_engine, event
+from sqlalchemy import Engine
 from sqlalchemy.engine import URL, make_url
-from sqlalchemy.engine.interfaces import DBAPIConnection, DBAPICursor
 from sqlalchemy.exc import ArgumentError
 
 from egressway.model.errors import StoreUnavailable
+from egressway.store.postgresql import is_postgresql, postgresql_engine
+from egressway.store.sqlite import WRITING, sqlite_engine
 
 __all__ = ["WRITING", "open_engine"]
 
-WRITING: Final = "egressway_writing"
-"""Execution option of a connection whose transaction will write."""
-
-_BUSY_SECONDS: Final = 5.0
-_PAUSE_SECONDS: Final = 0.01
-_CONNECTIONS: Final = 32
-_OWNER_ONLY: Final = 0o600
-
 
 def open_engine(url: str) -> Engine:
-    """An engine for a database file; the file is made if it does not exist."""
+    """An engine for a file of SQLite or a database of PostgreSQL."""
     parsed = _parse(url)
-    _prepare_file(Path(str(parsed.database)))
-    engine = create_engine(
-        parsed,
-        pool_size=_CONNECTIONS,
-        max_overflow=_CONNECTIONS,
-        connect_args={"timeout": _BUSY_SECONDS},
-        hide_parameters=True,  # they hold keys, and errors are written to the log
+    if is_postgresql(parsed):
+        return postgresql_engine(parsed)
+    if parsed.get_backend_name() == "sqlite":
+        if "?" in url:
+            raise StoreUnavailable(
+                "The path of the database holds a `?`, which a URL cannot; choose another directory."
+            )
+        return sqlite_engine(parsed)
+    raise StoreUnavailable(
+        f"The database {parsed.get_backend_name()!r} is not supported; use sqlite or postgresql."
     )
-    event.listen(engine, "connect", _configure)
-    event.listen(engine, "begin", _begin)
-    return engine
 
 
 def _parse(url: str) -> URL:
     try:
         parsed = make_url(url)
-    except ArgumentError:
+    except (ArgumentError, ValueError):
         raise StoreUnavailable(
-            "The database URL cannot be read; write it like sqlite:////var/lib/egressway/egressway.db."
+            "The database URL cannot be read; write it like sqlite:////var/lib/egressway/egressway.db "
+            "or postgresql://USER@HOST/DATABASE."
         ) from None
-    if parsed.get_backend_name() != "sqlite":
-        raise StoreUnavailable(
-            f"The database {parsed.get_backend_name()!r} is not supported by this version; use sqlite."
-        )
-    if "?" in url:
-        raise StoreUnavailable(
-            "The path of the database holds a `?`, which a URL cannot; choose another directory."
-        )
-    if parsed.database in (None, "", ":memory:"):
-        raise StoreUnavailable("The database must be a file: sqlite:////path/to/egressway.db.")
     return parsed
-
-
-def _prepare_file(path: Path) -> None:
-    """Makes the file before SQLite does, which would let others read it."""
-    try:
-        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        descriptor = os.open(path, os.O_RDWR | os.O_CREAT, _OWNER_ONLY)
-        try:
-            if stat.S_IMODE(os.fstat(descriptor).st_mode) & 0o077:
-                os.fchmod(descriptor, _OWNER_ONLY)
-        finally:
-            os.close(descriptor)
-    except OSError as error:
-        raise StoreUnavailable(
-            f"The database {path} cannot be written ({error.strerror}); "
-            "make its directory writable for this user, or choose another one."
-        ) from error
-
-
-def _configure(connection: DBAPIConnection, _: object) -> None:
-    """WAL lets readers go on while one writes; FULL waits for the disk before acknowledging."""
-    connection.isolation_level = None  # transactions begin where we say, see _begin
-    cursor = connection.cursor()
-    _enter_wal(cursor)
-    cursor.execute("PRAGMA synchronous = FULL")
-    cursor.execute("PRAGMA foreign_keys = ON")
-    cursor.execute("PRAGMA cache_size = -65536")
-    cursor.close()
-
-
-def _enter_wal(cursor: DBAPICursor) -> None:
-    """SQLite does not wait for others that change the mode of a new file at the same moment."""
-    until = time.monotonic() + _BUSY_SECONDS
-    while True:
-        try:
-            cursor.execute("PRAGMA journal_mode = WAL")
-        except sqlite3.OperationalError as error:
-            if "locked" not in str(error) or time.monotonic() > until:
-                raise
-            time.sleep(_PAUSE_SECONDS)
-        else:
-            return
-
-
-def _begin(connection: Connection) -> None:
-    """A writer takes its place at once; taking it later could fail after half of the work."""
-    is_writing = connection.get_execution_options().get(WRITING, False)
-    connection.exec_driver_sql("BEGIN IMMEDIATE" if is_writing else "BEGIN")

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
+from ipaddress import IPv4Address, IPv6Address, IPv6Network
 from typing import Final
 
-from sqlalchemy import select
+from sqlalchemy import String, select, type_coerce
 from sqlalchemy.orm import Session
 
-from egressway.model.address import IPAddress
 from egressway.model.errors import Conflict
 from egressway.model.ids import AccountId, LeaseId, new_id
-from egressway.model.lease import Lease
+from egressway.model.lease import Lease, LeasedIP
 from egressway.model.paging import Paging
 from egressway.store.changes import ChangeKind
 from egressway.store.lists import one_page
+from egressway.store.placements import place_by_default
 from egressway.store.rows import account_row, not_found
 from egressway.store.schema import LeaseRow, PoolIpRow, PoolRow
 from egressway.store.transaction import Transaction
@@ -54,21 +55,43 @@ class LeaseWriter(LeaseReader):
         super().__init__(transaction.session)
         self._transaction = transaction
 
-    def create(self, account_id: AccountId, ip: IPAddress) -> Lease:
-        """Lends `ip` to the account; whoever has it already keeps it."""
+    def create(self, account_id: AccountId, ip: LeasedIP) -> Lease:
+        """Lends `ip` to the account; whoever has it already keeps it.
+
+        On a single machine the address is placed there, in a fleet by an operator.
+        """
         account_row(self._session, account_id)
         holder = self._session.scalar(select(LeaseRow).where(LeaseRow.ip == ip))
         if holder is not None:
             whom = "this account" if holder.account_id == account_id else "another account"
             raise Conflict(f"{ip} is already leased to {whom}.", pointer="/ip")
+        overlapping = self._overlapping(ip)
+        if overlapping is not None:
+            raise Conflict(f"{ip} overlaps {overlapping}, which is leased already.", pointer="/ip")
         now = self._transaction.now
         row = LeaseRow(
             id=LeaseId(new_id()), account_id=account_id, ip=ip, created_on=now, modified_on=now
         )
         self._session.add(row)
         self._session.flush()
+        place_by_default(self._session, ip)
         self._transaction.journal.touched(ChangeKind.LEASE, row.id)
         return _lease(row)
+
+    def _overlapping(self, ip: LeasedIP) -> LeasedIP | None:
+        """A lease that contains `ip`, or lies in it."""
+        if isinstance(ip, IPv4Address):
+            return None
+        network = IPv6Network(ip)
+        lengths = range(network.prefixlen)
+        around = [network.supernet(new_prefix=length) for length in lengths]
+        found = self._session.scalar(select(LeaseRow.ip).where(LeaseRow.ip.in_(around)))
+        if found is not None or isinstance(ip, IPv6Address):
+            return found
+        inside = self._session.scalars(
+            select(LeaseRow.ip).where(type_coerce(LeaseRow.ip, String).like("%:%"))
+        )
+        return next((each for each in inside if IPv6Network(each).subnet_of(network)), None)
 
     def delete(self, account_id: AccountId, lease_id: LeaseId) -> None:
         """Takes an address back that is in no pool."""

@@ -13,8 +13,9 @@ from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import DBAPIError
 
 from egressway.model.errors import StoreTooNew
+from egressway.store.byte_order import check_encoding, order_by_bytes
 from egressway.store.engine import WRITING
-from egressway.store.failures import unavailable
+from egressway.store.failures import place_of, unavailable
 
 __all__ = ["migrate", "newest_version"]
 
@@ -31,10 +32,12 @@ def migrate(engine: Engine) -> None:
         with engine.connect().execution_options(**{WRITING: True}) as connection:
             connection.begin()
             _check_known(connection, newest)
+            check_encoding(connection)
             _upgrade(connection)
+            order_by_bytes(connection)
             connection.commit()
     except DBAPIError as error:
-        raise unavailable(error, str(engine.url.database)) from error
+        raise unavailable(error, place_of(engine)) from error
 
 
 def newest_version() -> str:
@@ -47,7 +50,7 @@ def _check_known(connection: Connection, newest: str) -> None:
     known = {step.revision for step in _scripts().walk_revisions()}
     if found is not None and found not in known:
         raise StoreTooNew(
-            f"The database {connection.engine.url.database} has schema {found}, this version of "
+            f"The database {place_of(connection.engine)} has schema {found}, this version of "
             f"Egressway knows schemas up to {newest}; install the version that wrote it, or a later one."
         )
 

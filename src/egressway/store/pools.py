@@ -9,9 +9,9 @@ from typing import Final
 from sqlalchemy import delete, select
 from sqlalchemy.orm import Session
 
-from egressway.model.address import IPAddress
 from egressway.model.errors import Conflict, Invalid, NotFound
 from egressway.model.ids import AccountId, LeaseId, PoolId, ZoneId, new_id
+from egressway.model.lease import LeasedIP
 from egressway.model.paging import Paging
 from egressway.model.pool import Pool, PoolChange, PoolDraft, PoolSource
 from egressway.store.changes import ChangeKind
@@ -100,6 +100,7 @@ class PoolWriter(PoolReader):
             account_id=account_id,
             name=draft.name,
             source=draft.source,
+            overflow=draft.overflow,
             created_on=now,
             modified_on=now,
         )
@@ -110,7 +111,7 @@ class PoolWriter(PoolReader):
         return self._pool(row)
 
     def patch(self, account_id: AccountId, pool_id: PoolId, change: PoolChange) -> Pool:
-        """Changes name or addresses. An enabled zone of an emptied pool fails closed."""
+        """Changes name, addresses or overflow. An enabled zone of an emptied pool fails closed."""
         row = self._row(account_id, pool_id)
         if change.source is not None and change.source is not row.source:
             raise Invalid(
@@ -119,6 +120,8 @@ class PoolWriter(PoolReader):
             )
         if change.name is not None:
             row.name = change.name
+        if change.overflow is not None:
+            row.overflow = change.overflow
         if change.ips is not None:
             self._set_ips(row, change.ips)
         row.modified_on = self._transaction.now
@@ -166,7 +169,7 @@ class PoolWriter(PoolReader):
         self._session.flush()
         self._transaction.journal.touched(ChangeKind.GRANT, pool_id)
 
-    def _set_ips(self, row: PoolRow, ips: Sequence[IPAddress]) -> None:
+    def _set_ips(self, row: PoolRow, ips: Sequence[LeasedIP]) -> None:
         leases = self._leases(row, ips)
         self._check_free(row, ips)
         self._session.execute(delete(PoolIpRow).where(PoolIpRow.pool_id == row.id))
@@ -183,7 +186,7 @@ class PoolWriter(PoolReader):
         )
         self._session.flush()
 
-    def _leases(self, row: PoolRow, ips: Sequence[IPAddress]) -> dict[IPAddress, LeaseId]:
+    def _leases(self, row: PoolRow, ips: Sequence[LeasedIP]) -> dict[LeasedIP, LeaseId]:
         """The lease of each address of a leased pool; anything else is refused."""
         found = self._session.execute(
             select(LeaseRow.ip, LeaseRow.id).where(
@@ -197,7 +200,7 @@ class PoolWriter(PoolReader):
             _check_byoip(ips, leases)
         return leases
 
-    def _check_free(self, row: PoolRow, ips: Sequence[IPAddress]) -> None:
+    def _check_free(self, row: PoolRow, ips: Sequence[LeasedIP]) -> None:
         taken = self._session.execute(
             select(PoolIpRow.ip, PoolRow.name)
             .join(PoolRow, PoolRow.id == PoolIpRow.pool_id)
@@ -248,7 +251,7 @@ def _pools(session: Session, rows: Sequence[PoolRow]) -> list[Pool]:
         .where(PoolIpRow.pool_id.in_([row.id for row in rows]))
         .order_by(PoolIpRow.position, PoolIpRow.ip)
     )
-    ips: defaultdict[PoolId, list[IPAddress]] = defaultdict(list)
+    ips: defaultdict[PoolId, list[LeasedIP]] = defaultdict(list)
     for pool_id, ip in members:
         ips[pool_id].append(ip)
     return [_pool(row, ips[row.id]) for row in rows]
@@ -258,7 +261,7 @@ def _itself(row: PoolRow) -> PoolRow:
     return row
 
 
-def _pool(row: PoolRow, ips: Iterable[IPAddress]) -> Pool:
+def _pool(row: PoolRow, ips: Iterable[LeasedIP]) -> Pool:
     return Pool(
         id=row.id,
         account_id=row.account_id,
@@ -267,10 +270,11 @@ def _pool(row: PoolRow, ips: Iterable[IPAddress]) -> Pool:
         ips=tuple(ips),
         created_on=row.created_on,
         modified_on=row.modified_on,
+        overflow=row.overflow,
     )
 
 
-def _check_leased(ips: Sequence[IPAddress], leased: Iterable[IPAddress]) -> None:
+def _check_leased(ips: Sequence[LeasedIP], leased: Iterable[LeasedIP]) -> None:
     inside = set(leased)
     for i, ip in enumerate(ips):
         if ip in inside:
@@ -284,7 +288,7 @@ def _check_leased(ips: Sequence[IPAddress], leased: Iterable[IPAddress]) -> None
         raise Invalid(f"{ip} is not leased to this account.", pointer=f"/ips/{i}")
 
 
-def _check_byoip(ips: Sequence[IPAddress], leased: Iterable[IPAddress]) -> None:
+def _check_byoip(ips: Sequence[LeasedIP], leased: Iterable[LeasedIP]) -> None:
     inside = set(leased)
     for i, ip in enumerate(ips):
         if ip in inside:

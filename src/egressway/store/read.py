@@ -7,14 +7,23 @@ from datetime import datetime
 
 from sqlalchemy.orm import Session
 
-from egressway.model.ids import ZoneId
-from egressway.store import changes, snapshots
+from egressway.model.ids import PoolId, ZoneId
+from egressway.model.lease import LeasedIP
+from egressway.model.placement import PlacementRules
+from egressway.store import changes, fleet, snapshots
 from egressway.store.accounts import AccountReader
 from egressway.store.certificates import CertificateReader
 from egressway.store.changes import Change
+from egressway.store.data_centers import DataCenterReader
+from egressway.store.enrolment import EnrolmentReader
+from egressway.store.fleet import SnapshotFleet
 from egressway.store.leases import LeaseReader
+from egressway.store.locations import LocationReader
+from egressway.store.placements import PlacementReader
 from egressway.store.pools import PoolReader
 from egressway.store.records import RecordReader
+from egressway.store.regional_hostnames import RegionalHostnameReader
+from egressway.store.servers import ServerReader
 from egressway.store.settings import SettingReader
 from egressway.store.snapshots import SnapshotPool, SnapshotZone
 from egressway.store.tokens import TokenReader
@@ -34,9 +43,16 @@ class Read:
     leases: LeaseReader
     pools: PoolReader
     settings: SettingReader
+    locations: LocationReader
+    data_centers: DataCenterReader
+    servers: ServerReader
+    placements: PlacementReader
+    regional_hostnames: RegionalHostnameReader
+    enrolment: EnrolmentReader
 
-    def __init__(self, session: Session, now: datetime) -> None:
+    def __init__(self, session: Session, now: datetime, rules: PlacementRules) -> None:
         self._session = session
+        self._rules = rules
         self.accounts = AccountReader(session)
         self.tokens = TokenReader(session, now)
         self.zones = ZoneReader(session)
@@ -45,6 +61,12 @@ class Read:
         self.leases = LeaseReader(session)
         self.pools = PoolReader(session)
         self.settings = SettingReader(session)
+        self.locations = LocationReader(session)
+        self.data_centers = DataCenterReader(session)
+        self.servers = ServerReader(session)
+        self.placements = PlacementReader(session, rules)
+        self.regional_hostnames = RegionalHostnameReader(session)
+        self.enrolment = EnrolmentReader(session)
 
     def revision(self) -> int:
         """The counter of the newest change; 0 before the first."""
@@ -61,6 +83,10 @@ class Read:
         """
         return snapshots.zones(self._session, zone_ids)
 
-    def pools_for_snapshot(self) -> list[SnapshotPool]:
-        """Every pool with its addresses."""
-        return snapshots.pools(self._session)
+    def pools_for_snapshot(self, pool_ids: Collection[PoolId] | None = None) -> list[SnapshotPool]:
+        """These pools with their addresses, or all. One that was asked for and is missing is deleted."""
+        return snapshots.pools(self._session, pool_ids)
+
+    def fleet_for_snapshot(self, ips: Collection[LeasedIP] | None = None) -> SnapshotFleet:
+        """Places, servers and moves; slices and drains of these addresses, or of all."""
+        return fleet.fleet(self._session, self._rules, ips)

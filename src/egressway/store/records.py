@@ -28,7 +28,7 @@ from egressway.model.record import (
 from egressway.store.changes import ChangeKind
 from egressway.store.lists import combine, one_page, text_condition
 from egressway.store.rows import not_found, zone_row
-from egressway.store.schema import HostRow, RecordRow, ZoneRow
+from egressway.store.schema import HostRow, RecordRow, RegionalHostnameRow, ZoneRow
 from egressway.store.transaction import Transaction
 
 __all__ = ["RecordReader", "RecordWriter"]
@@ -182,6 +182,7 @@ class RecordWriter(RecordReader):
             self._check_wildcard(zone, name)
             self._session.add(HostRow(name=name, zone_id=zone.id))
             self._session.flush()
+            self._touch_regional(name)
         elif holder.zone_id != zone.id:
             raise Conflict(
                 f"{name} is already served by another zone.", pointer="/name", code=_NAME_TAKEN
@@ -210,6 +211,15 @@ class RecordWriter(RecordReader):
         ).all()
         if released:
             self._session.expire_all()
+            self._touch_regional(name)
+
+    def _touch_regional(self, name: str) -> None:
+        """Zones in which the name is regional are served otherwise when it comes to a zone or goes."""
+        self._transaction.journal.touched_zones(
+            self._session.scalars(
+                select(RegionalHostnameRow.zone_id).where(RegionalHostnameRow.hostname == name)
+            )
+        )
 
     def _fill(self, row: RecordRow, draft: RecordDraft) -> None:
         now = self._transaction.now

@@ -3,10 +3,13 @@
     account --< zone --< dns_record >-- host      a proxied name belongs to one zone only
        |         |---< certificate
        |         |---- zone_aegis >-- pool        an enabled zone always has its pool
-       |         `---< zone_setting
+       |         |---< zone_setting
+       |         `---< regional_hostname
        |---< lease ---- pool_ip >-- pool          an address: one lease, one pool, one kind of source
        |---< pool --< pool_grant >-- account
        `---< token
+    location --< data_center --< server --< port_slice >-- lease    ports of an address: one server each
+                                    `---< slice_move >-- lease      established connections under way
     change                                        the journal; its counter is the revision
 
 The migrations lead to the same tables; a test compares them with this module.
@@ -21,6 +24,7 @@ from sqlalchemy import (
     JSON,
     BigInteger,
     CheckConstraint,
+    Double,
     ForeignKey,
     ForeignKeyConstraint,
     Index,
@@ -30,12 +34,14 @@ from sqlalchemy import (
     String,
     Text,
     UniqueConstraint,
+    false,
 )
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, relationship
 
 from egressway.model.account import AccountType
 from egressway.model.address import IPAddress
 from egressway.model.certificate import BundleMethod
+from egressway.model.data_center import DataCenterName
 from egressway.model.ids import (
     AccountId,
     CertificateId,
@@ -45,9 +51,13 @@ from egressway.model.ids import (
     TokenId,
     ZoneId,
 )
+from egressway.model.lease import LeasedIP
+from egressway.model.location import LocationName
 from egressway.model.origin import OriginScheme, OriginVerify
 from egressway.model.pool import PoolSource
 from egressway.model.record import RecordType
+from egressway.model.server import ServerName, ServerState
+from egressway.model.slice_move import MoveId
 from egressway.model.zone import ZoneStatus, ZoneType
 from egressway.store.types import Address, Choice, Moment
 
@@ -56,12 +66,18 @@ __all__ = [
     "Base",
     "CertificateRow",
     "ChangeRow",
+    "DataCenterRow",
     "HostRow",
     "LeaseRow",
+    "LocationRow",
     "PoolGrantRow",
     "PoolIpRow",
     "PoolRow",
+    "PortSliceRow",
     "RecordRow",
+    "RegionalHostnameRow",
+    "ServerRow",
+    "SliceMoveRow",
     "TokenRow",
     "ZoneAegisRow",
     "ZoneRow",
@@ -69,6 +85,7 @@ __all__ = [
 ]
 
 _ID = String(32)
+_NAME = String(63)
 
 
 class Base(DeclarativeBase):
@@ -91,6 +108,10 @@ class Base(DeclarativeBase):
         LeaseId: _ID,
         PoolId: _ID,
         TokenId: _ID,
+        MoveId: _ID,
+        LocationName: _NAME,
+        DataCenterName: _NAME,
+        ServerName: _NAME,
         datetime: Moment(),
         IPAddress: Address(),
         AccountType: Choice(AccountType),
@@ -101,6 +122,7 @@ class Base(DeclarativeBase):
         OriginVerify: Choice(OriginVerify),
         PoolSource: Choice(PoolSource),
         BundleMethod: Choice(BundleMethod),
+        ServerState: Choice(ServerState),
     }
 
 
@@ -232,7 +254,7 @@ class CertificateRow(Base):
 
 
 class LeaseRow(Base):
-    """One address lent to one account; the address is unique, so nobody else has it."""
+    """One address or IPv6 range lent to one account; it is unique, so nobody else has it."""
 
     __tablename__ = "lease"
     __table_args__ = (UniqueConstraint("id", "ip"),)
@@ -241,9 +263,10 @@ class LeaseRow(Base):
     account_id: Mapped[AccountId] = mapped_column(
         ForeignKey("account.id", ondelete="RESTRICT"), index=True
     )
-    ip: Mapped[IPAddress] = mapped_column(Address(), unique=True)
+    ip: Mapped[LeasedIP] = mapped_column(Address(), unique=True)
     created_on: Mapped[datetime]
     modified_on: Mapped[datetime]
+    is_draining: Mapped[bool] = mapped_column(default=False, server_default=false())
 
 
 class PoolRow(Base):
@@ -263,6 +286,7 @@ class PoolRow(Base):
     source: Mapped[PoolSource]
     created_on: Mapped[datetime]
     modified_on: Mapped[datetime]
+    overflow: Mapped[bool] = mapped_column(default=False, server_default=false())
 
 
 class PoolIpRow(Base):
@@ -279,11 +303,110 @@ class PoolIpRow(Base):
         Index("ix_pool_ip_lease_id", "lease_id"),
     )
 
-    ip: Mapped[IPAddress] = mapped_column(Address(), primary_key=True)
+    ip: Mapped[LeasedIP] = mapped_column(Address(), primary_key=True)
     pool_id: Mapped[PoolId]
     source: Mapped[PoolSource]
     lease_id: Mapped[LeaseId | None]
     position: Mapped[int]
+
+
+class LocationRow(Base):
+    """A metro of data centers."""
+
+    __tablename__ = "location"
+    __table_args__ = (
+        CheckConstraint("latitude BETWEEN -90 AND 90", name="latitude_in_degrees"),
+        CheckConstraint("longitude BETWEEN -180 AND 180", name="longitude_in_degrees"),
+    )
+
+    name: Mapped[LocationName] = mapped_column(primary_key=True)
+    latitude: Mapped[float] = mapped_column(Double())
+    longitude: Mapped[float] = mapped_column(Double())
+    regions: Mapped[list[Any]] = mapped_column(JSON)
+    created_on: Mapped[datetime]
+    modified_on: Mapped[datetime]
+
+
+class DataCenterRow(Base):
+    """A hall of servers."""
+
+    __tablename__ = "data_center"
+
+    name: Mapped[DataCenterName] = mapped_column(primary_key=True)
+    location: Mapped[LocationName] = mapped_column(
+        ForeignKey("location.name", ondelete="RESTRICT"), index=True
+    )
+    created_on: Mapped[datetime]
+    modified_on: Mapped[datetime]
+
+
+class ServerRow(Base):
+    """One machine."""
+
+    __tablename__ = "server"
+    __table_args__ = (
+        CheckConstraint("number >= 0", name="number_from_zero"),
+        CheckConstraint("state IN ('active', 'draining', 'revoked')", name="state_is_known"),
+    )
+
+    name: Mapped[ServerName] = mapped_column(primary_key=True)
+    number: Mapped[int] = mapped_column(unique=True)
+    data_center: Mapped[DataCenterName] = mapped_column(
+        ForeignKey("data_center.name", ondelete="RESTRICT"), index=True
+    )
+    link: Mapped[str | None] = mapped_column(String(64))
+    state: Mapped[ServerState]
+    epoch: Mapped[int]
+    created_on: Mapped[datetime]
+    modified_on: Mapped[datetime]
+
+
+class PortSliceRow(Base):
+    """Ports of a leased IPv4 address on one server. The migration adds guards over several rows:
+    slices of an address never overlap, and lie in at most four locations.
+    """
+
+    __tablename__ = "port_slice"
+    __table_args__ = (
+        CheckConstraint("1 <= low AND low <= high AND high <= 65535", name="ports_in_order"),
+        CheckConstraint(
+            "NOT is_default OR (low = 1 AND high = 65535)", name="default_is_all_ports"
+        ),
+    )
+
+    ip: Mapped[IPAddress] = mapped_column(
+        Address(), ForeignKey("lease.ip", ondelete="CASCADE"), primary_key=True
+    )
+    low: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    high: Mapped[int]
+    server: Mapped[ServerName] = mapped_column(
+        ForeignKey("server.name", ondelete="RESTRICT"), index=True
+    )
+    is_default: Mapped[bool]
+
+
+class SliceMoveRow(Base):
+    """Ports whose former owner keeps established connections for a while."""
+
+    __tablename__ = "slice_move"
+    __table_args__ = (
+        CheckConstraint("1 <= low AND low <= high AND high <= 65535", name="ports_in_order"),
+    )
+
+    id: Mapped[MoveId] = mapped_column(primary_key=True)
+    ip: Mapped[IPAddress] = mapped_column(
+        Address(), ForeignKey("lease.ip", ondelete="CASCADE"), index=True
+    )
+    low: Mapped[int]
+    high: Mapped[int]
+    source: Mapped[ServerName] = mapped_column(
+        ForeignKey("server.name", ondelete="RESTRICT"), index=True
+    )
+    target: Mapped[ServerName] = mapped_column(
+        ForeignKey("server.name", ondelete="RESTRICT"), index=True
+    )
+    deadline: Mapped[datetime]
+    created_on: Mapped[datetime]
 
 
 class PoolGrantRow(Base):
@@ -329,6 +452,20 @@ class ZoneSettingRow(Base):
     setting_id: Mapped[str] = mapped_column(String(64), primary_key=True)
     value: Mapped[Any] = mapped_column(JSON)
     modified_on: Mapped[datetime]
+
+
+class RegionalHostnameRow(Base):
+    """A name of a zone, or a one-level wildcard, that is served in one region only."""
+
+    __tablename__ = "regional_hostname"
+
+    zone_id: Mapped[ZoneId] = mapped_column(
+        ForeignKey("zone.id", ondelete="CASCADE"), primary_key=True
+    )
+    hostname: Mapped[str] = mapped_column(String(253), primary_key=True, index=True)
+    region_key: Mapped[str] = mapped_column(String(32))
+    routing: Mapped[str] = mapped_column(String(255))
+    created_on: Mapped[datetime]
 
 
 class ChangeRow(Base):

@@ -1,6 +1,6 @@
 """Between CONFIG 2 and 3: everything the data plane needs, in bulk.
 
-Four queries, however many zones: plain columns instead of objects, joined here by zone. A hundred
+Five queries, however many zones: plain columns instead of objects, joined here by zone. A hundred
 thousand zones are a few seconds.
 """
 
@@ -21,6 +21,7 @@ from egressway.model.account import AccountType
 from egressway.model.address import IPAddress
 from egressway.model.hostname import Hostname
 from egressway.model.ids import AccountId, CertificateId, PoolId, ZoneId
+from egressway.model.lease import LeasedIP
 from egressway.model.origin import OriginDetails, OriginScheme, OriginVerify
 from egressway.model.setting import (
     SettingId,
@@ -32,9 +33,11 @@ from egressway.store.certificates import split_chain
 from egressway.store.schema import (
     AccountRow,
     CertificateRow,
+    HostRow,
     PoolIpRow,
     PoolRow,
     RecordRow,
+    RegionalHostnameRow,
     ZoneAegisRow,
     ZoneRow,
     ZoneSettingRow,
@@ -44,11 +47,13 @@ __all__ = [
     "SnapshotCertificate",
     "SnapshotPool",
     "SnapshotRecord",
+    "SnapshotRegional",
     "SnapshotZone",
     "pools",
     "zones",
 ]
 
+_MOST_NAMED: Final = 10_000
 _AT_ONCE: Final = 500  # zone ids in one query; databases bound the number of parameters
 
 
@@ -72,6 +77,15 @@ class SnapshotCertificate:
 
 
 @dataclass(frozen=True, slots=True)
+class SnapshotRegional:
+    """A name that is served in one region only. Another zone may have records for it by now."""
+
+    hostname: Hostname
+    region_key: str
+    is_of_another_zone: bool
+
+
+@dataclass(frozen=True, slots=True)
 class SnapshotZone:
     """What the data plane serves for one zone. `pool_id` is None while `aegis` is off.
 
@@ -87,6 +101,12 @@ class SnapshotZone:
     h2_max_streams: int
     records: tuple[SnapshotRecord, ...]
     certificates: tuple[SnapshotCertificate, ...]
+    regional: tuple[SnapshotRegional, ...] = ()
+
+    @property
+    def regions(self) -> dict[str, str]:
+        """Regions by hostname, for `model.regional_hostname`."""
+        return {each.hostname: each.region_key for each in self.regional}
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +115,8 @@ class SnapshotPool:
 
     id: PoolId
     account_id: AccountId
-    ips: tuple[IPAddress, ...]
+    ips: tuple[LeasedIP, ...]
+    overflow: bool = False
 
 
 def zones(session: Session, zone_ids: Collection[ZoneId] | None) -> list[SnapshotZone]:
@@ -107,18 +128,24 @@ def zones(session: Session, zone_ids: Collection[ZoneId] | None) -> list[Snapsho
     return [zone for part in parts for zone in _some_zones(session, part)]
 
 
-def pools(session: Session) -> list[SnapshotPool]:
-    """Every pool with its addresses."""
-    ips: defaultdict[PoolId, list[IPAddress]] = defaultdict(list)
+def pools(session: Session, pool_ids: Collection[PoolId] | None = None) -> list[SnapshotPool]:
+    """These pools with their addresses, or all of them."""
+    wanted = None if pool_ids is None else frozenset(pool_ids)
+    ips: defaultdict[PoolId, list[LeasedIP]] = defaultdict(list)
     for pool_id, ip in session.execute(
-        select(PoolIpRow.pool_id, PoolIpRow.ip).order_by(PoolIpRow.position, PoolIpRow.ip)
+        select(PoolIpRow.pool_id, PoolIpRow.ip)
+        .where(_among_pools(PoolIpRow.pool_id, wanted))
+        .order_by(PoolIpRow.position, PoolIpRow.ip)
     ):
         ips[pool_id].append(ip)
     return [
-        SnapshotPool(pool_id, account_id, tuple(ips[pool_id]))
-        for pool_id, account_id in session.execute(
-            select(PoolRow.id, PoolRow.account_id).order_by(PoolRow.id)
+        SnapshotPool(pool_id, account_id, tuple(ips[pool_id]), overflow)
+        for pool_id, account_id, overflow in session.execute(
+            select(PoolRow.id, PoolRow.account_id, PoolRow.overflow)
+            .where(_among_pools(PoolRow.id, wanted))
+            .order_by(PoolRow.id)
         )
+        if wanted is None or pool_id in wanted
     ]
 
 
@@ -126,6 +153,7 @@ def _some_zones(session: Session, zone_ids: Sequence[ZoneId] | None) -> list[Sna
     records = _records(session, zone_ids)
     certificates = _certificates(session, zone_ids)
     settings = _settings(session, zone_ids)
+    regional = _regional(session, zone_ids)
     found = []
     for zone_id, account_id, name, account_type, pool_id in _zone_rows(session, zone_ids):
         own = settings.get(zone_id, _NOTHING)
@@ -142,6 +170,7 @@ def _some_zones(session: Session, zone_ids: Sequence[ZoneId] | None) -> list[Sna
                 h2_max_streams=streams or default_h2_max_streams(AccountType(account_type)),
                 records=tuple(records.get(zone_id, ())),
                 certificates=tuple(certificates.get(zone_id, ())),
+                regional=tuple(regional.get(zone_id, ())),
             )
         )
     return found
@@ -250,7 +279,35 @@ def _settings(session: Session, zone_ids: Sequence[ZoneId] | None) -> dict[ZoneI
     return found
 
 
+def _regional(
+    session: Session, zone_ids: Sequence[ZoneId] | None
+) -> dict[ZoneId, list[SnapshotRegional]]:
+    found: defaultdict[ZoneId, list[SnapshotRegional]] = defaultdict(list)
+    rows = session.execute(
+        select(
+            RegionalHostnameRow.zone_id,
+            RegionalHostnameRow.hostname,
+            RegionalHostnameRow.region_key,
+            HostRow.zone_id,
+        )
+        .outerjoin(HostRow, HostRow.name == RegionalHostnameRow.hostname)
+        .where(_among(RegionalHostnameRow.zone_id, zone_ids))
+        .order_by(RegionalHostnameRow.zone_id, RegionalHostnameRow.hostname)
+    )
+    for zone_id, hostname, region_key, holder in rows:
+        is_elsewhere = holder not in (None, zone_id)
+        found[zone_id].append(SnapshotRegional(Hostname(hostname), region_key, is_elsewhere))
+    return found
+
+
 def _among(
     column: InstrumentedAttribute[ZoneId], zone_ids: Sequence[ZoneId] | None
 ) -> ColumnElement[bool]:
     return and_(True) if zone_ids is None else column.in_(zone_ids)
+
+
+def _among_pools(
+    column: InstrumentedAttribute[PoolId], pool_ids: Collection[PoolId] | None
+) -> ColumnElement[bool]:
+    """With many, all are read and then chosen from."""
+    return and_(True) if pool_ids is None or len(pool_ids) > _MOST_NAMED else column.in_(pool_ids)

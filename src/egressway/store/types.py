@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 from enum import StrEnum
-from ipaddress import ip_address
+from ipaddress import IPv6Network, ip_address
 from typing import Generic, TypeVar
 
 from sqlalchemy import DateTime, Dialect, String
 from sqlalchemy.types import TypeDecorator
 
-from egressway.model.address import IPAddress
+from egressway.model.lease import LeasedIP
 
 __all__ = ["Address", "Choice", "Moment"]
 
@@ -32,17 +32,19 @@ class Moment(TypeDecorator[datetime]):
         return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
 
 
-class Address(TypeDecorator[IPAddress]):
-    """An IP address in its one canonical spelling, so that equal addresses are equal texts."""
+class Address(TypeDecorator[LeasedIP]):
+    """An IP address or range in its one canonical spelling, so that equal ones are equal texts."""
 
     impl = String(45)
     cache_ok = True
 
-    def process_bind_param(self, value: IPAddress | None, _dialect: Dialect) -> str | None:
+    def process_bind_param(self, value: LeasedIP | None, _dialect: Dialect) -> str | None:
         return None if value is None else str(value)
 
-    def process_result_value(self, value: str | None, _dialect: Dialect) -> IPAddress | None:
-        return None if value is None else ip_address(value)
+    def process_result_value(self, value: str | None, _dialect: Dialect) -> LeasedIP | None:
+        if value is None:
+            return None
+        return IPv6Network(value) if "/" in value else ip_address(value)
 
 
 class Choice(TypeDecorator[_E], Generic[_E]):

@@ -10,13 +10,20 @@ from datetime import datetime
 from sqlalchemy.orm import Session
 
 from egressway.model.address import OriginNetworks
+from egressway.model.placement import PlacementRules
 from egressway.store.accounts import AccountWriter
 from egressway.store.certificates import CertificateWriter
 from egressway.store.changes import Journal
+from egressway.store.data_centers import DataCenterWriter
+from egressway.store.enrolment import EnrolmentWriter
 from egressway.store.leases import LeaseWriter
+from egressway.store.locations import LocationWriter
+from egressway.store.placements import PlacementWriter
 from egressway.store.pools import PoolWriter
 from egressway.store.read import Read
 from egressway.store.records import RecordWriter
+from egressway.store.regional_hostnames import RegionalHostnameWriter
+from egressway.store.servers import ServerWriter
 from egressway.store.settings import SettingWriter
 from egressway.store.tokens import TokenWriter
 from egressway.store.transaction import Transaction
@@ -36,11 +43,22 @@ class Write(Read):
     leases: LeaseWriter
     pools: PoolWriter
     settings: SettingWriter
+    locations: LocationWriter
+    data_centers: DataCenterWriter
+    servers: ServerWriter
+    placements: PlacementWriter
+    regional_hostnames: RegionalHostnameWriter
+    enrolment: EnrolmentWriter
 
     def __init__(
-        self, session: Session, journal: Journal, now: datetime, origin_networks: OriginNetworks
+        self,
+        session: Session,
+        journal: Journal,
+        now: datetime,
+        origin_networks: OriginNetworks,
+        rules: PlacementRules,
     ) -> None:
-        super().__init__(session, now)
+        super().__init__(session, now, rules)
         transaction = Transaction(session, journal, now)
         self.accounts = AccountWriter(transaction)
         self.tokens = TokenWriter(transaction)
@@ -50,3 +68,9 @@ class Write(Read):
         self.leases = LeaseWriter(transaction)
         self.pools = PoolWriter(transaction)
         self.settings = SettingWriter(transaction)
+        self.locations = LocationWriter(transaction)
+        self.data_centers = DataCenterWriter(transaction)
+        self.servers = ServerWriter(transaction)
+        self.placements = PlacementWriter(transaction, rules)
+        self.regional_hostnames = RegionalHostnameWriter(transaction)
+        self.enrolment = EnrolmentWriter(transaction)

@@ -11,6 +11,14 @@ from tests.unit.api.world import World, running
 
 
 @pytest.fixture
-def world(tmp_path: Path) -> Iterator[World]:
+def world(tmp_path: Path, store_url: str) -> Iterator[World]:
+    """Over SQLite, and over PostgreSQL."""
+    with running(tmp_path, store_url=store_url) as started:
+        yield started
+
+
+@pytest.fixture
+def sqlite_world(tmp_path: Path) -> Iterator[World]:
+    """For what can only be done to a file."""
     with running(tmp_path) as started:
         yield started

@@ -91,6 +91,11 @@ def furnish(world: World) -> Objects:
     token = world.call(
         "POST", f"/accounts/{account}/tokens", token_body(account, Permission.ZONE_READ)
     )
+    world.call(
+        "POST",
+        f"/zones/{zone}/addressing/regional_hostnames",
+        {"hostname": "eu.example.com", "region_key": "eu"},
+    )
     ids = {
         "account_id": account,
         "zone_id": zone,
@@ -101,6 +106,7 @@ def furnish(world: World) -> Objects:
         "token_id": token["id"],
         "grantee_id": account,
         "custom_certificate_id": "0" * 32,
+        "hostname": "eu.example.com",
     }
     return Objects(ids, {"value": "strict", "name": "stolen"})
 

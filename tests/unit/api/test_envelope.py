@@ -9,6 +9,8 @@ import sqlite3
 import httpx
 import pytest
 
+from egressway.api.problems import problem_of
+from egressway.model.errors import StoreUncertain
 from tests.unit.api.world import World, check_failure
 
 
@@ -169,7 +171,15 @@ def test_unexpected_error_is_a_500_whose_cause_is_only_in_the_log(
     assert world.operator not in caplog.text
 
 
-def test_locked_store_is_a_503_that_says_when_to_come_back(world: World) -> None:
+def test_uncertain_change_is_a_503_that_nobody_repeats_by_itself() -> None:
+    problem = problem_of(StoreUncertain("It is not known; read again."))
+    assert problem is not None
+    assert (problem.status, problem.headers) == (503, {"x-should-retry": "false"})
+    assert [item.message for item in problem.items] == ["It is not known; read again."]
+
+
+def test_locked_store_is_a_503_that_says_when_to_come_back(sqlite_world: World) -> None:
+    world = sqlite_world
     account = world.account()
     other = sqlite3.connect(world.database, isolation_level=None)
     other.execute("BEGIN IMMEDIATE")

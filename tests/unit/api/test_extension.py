@@ -124,6 +124,7 @@ def test_usage_is_that_of_the_accounts_own_addresses(world: World) -> None:
             "opened": 50,
             "refused": 1,
             "reused": 9,
+            "pop": None,
         }
     ]
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 from datetime import UTC, datetime
+from functools import partial
+from ipaddress import IPv4Address
 from pathlib import Path
 from typing import Any, get_args, get_type_hints
 
@@ -13,12 +15,28 @@ from openapi_spec_validator import validate
 
 from egressway.api.body import Body
 from egressway.api.reference import bare_application, document, main, render
-from egressway.api.rest import accounts, certificates, dns_record_shapes, pools, token_shapes, zones
+from egressway.api.rest import (
+    accounts,
+    certificates,
+    data_centers,
+    dns_record_shapes,
+    locations,
+    placement_shapes,
+    pools,
+    servers,
+    token_shapes,
+    zones,
+)
 from egressway.model.account import AccountChange, AccountDraft
 from egressway.model.certificate import CertificateDraft
+from egressway.model.data_center import DataCenterChange, DataCenterDraft
 from egressway.model.errors import Invalid
+from egressway.model.location import LocationChange, LocationDraft
+from egressway.model.placement_draft import PlacementDraft
 from egressway.model.pool import PoolChange, PoolDraft
 from egressway.model.record import RecordDraft
+from egressway.model.server import ServerChange, ServerDraft
+from egressway.model.slice_move import MoveDraft
 from egressway.model.token import TokenDraft
 from egressway.model.zone import ZoneChange, ZoneDraft
 
@@ -80,6 +98,14 @@ READ_ONLY_OR_IGNORED = {"id", "created_on", "modified_on"}
         (pools.PoolCreate, PoolDraft.parse),
         (pools.PoolEdit, PoolChange.parse),
         (token_shapes.TokenBody, TokenDraft.parse),
+        (locations.LocationCreate, LocationDraft.parse),
+        (locations.LocationEdit, LocationChange.parse),
+        (data_centers.DataCenterCreate, DataCenterDraft.parse),
+        (data_centers.DataCenterEdit, DataCenterChange.parse),
+        (servers.ServerCreate, ServerDraft.parse),
+        (servers.ServerEdit, ServerChange.parse),
+        (placement_shapes.MoveCreate, MoveDraft.parse),
+        (placement_shapes.PlacementPut, partial(PlacementDraft.parse, IPv4Address("192.0.2.1"))),
     ],
 )
 def test_documented_members_are_known_to_the_parser(documented: type[Any], parse: Any) -> None:

@@ -27,7 +27,8 @@ def test_use_is_told_of_the_token_that_was_used(world: World) -> None:
     assert world.store_revision() == revision, "nothing is distributed for it"
 
 
-def test_store_that_cannot_be_written_does_not_hinder_reading(world: World) -> None:
+def test_store_that_cannot_be_written_does_not_hinder_reading(sqlite_world: World) -> None:
+    world = sqlite_world
     value = world.token(world.account())
     with closing(sqlite3.connect(world.database, isolation_level=None)) as holder:
         holder.execute("BEGIN IMMEDIATE")

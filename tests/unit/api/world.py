@@ -135,11 +135,13 @@ def running(
     directory: Path,
     settings: ApiSettings = SETTINGS,
     networks: OriginNetworks = OriginNetworks(),  # noqa: B008 - a frozen value
+    store_url: str | None = None,
 ) -> Iterator[World]:
-    """A started world; everything is stopped and closed at the end."""
+    """A started world; everything is stopped and closed at the end. `database` is SQLite's file."""
     database = directory / "store.sqlite"
     health, ledger = HealthByHand(), UsageLedger()
-    with Store.open(f"sqlite:///{database}", origin_networks=networks) as store:
+    url = store_url or f"sqlite:///{database}"
+    with Store.open(url, origin_networks=networks) as store:
         with store.write("test") as write:
             operator = write.tokens.ensure_operator_token()
         assert operator is not None

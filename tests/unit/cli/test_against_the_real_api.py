@@ -206,6 +206,22 @@ def test_a_record_and_a_setting_change_by_what_is_given(shell: Shell) -> None:
     assert "/content" in shell.is_refused("record", "add", "example.com", "a", "127.0.0.1")
 
 
+def test_a_hostname_is_confined_to_a_region_and_set_free(shell: Shell) -> None:
+    shell.says("account", "create", "Example")
+    shell.says("zone", "create", "example.com")
+    keys = {one["key"] for one in shell.tells("regional-hostname", "regions")}
+    assert {"au", "ca", "eu", "us"} <= keys
+    name = ("example.com", "*.example.com")
+    assert shell.tells("regional-hostname", "add", *name, "eu")["routing"] == "dns"
+    assert "/hostname" in shell.is_refused("regional-hostname", "add", *name, "us")
+    assert "/region_key" in shell.is_refused("regional-hostname", "edit", *name, "mars")
+    assert shell.tells("regional-hostname", "edit", *name, "us")["region_key"] == "us"
+    listed = shell.tells("regional-hostname", "list", "example.com")
+    assert [one["hostname"] for one in listed] == ["*.example.com"]
+    shell.says("regional-hostname", "delete", *name, "--yes")
+    assert shell.tells("regional-hostname", "list", "example.com") == []
+
+
 def test_a_certificate_is_added_replaced_and_deleted_and_needs_its_own_key(
     shell: Shell, authority: Authority, tmp_path: Path
 ) -> None:
@@ -280,6 +296,45 @@ def test_an_account_keeps_tokens_of_its_own_without_the_operator(shell: Shell) -
     shell.says("token", "delete", "ci", "--yes", *own, token=admin)
     assert [each["name"] for each in shell.tells("token", "list", *own, token=admin)] == ["admin"]
     shell.is_refused("token", "list", token=admin)
+
+
+def test_an_address_is_placed_moved_and_drained_in_a_fleet(shell: Shell) -> None:
+    shell.says("account", "create", "Example")
+    for place in ("lisbon", "madrid"):
+        where = ("--latitude", "40", "--longitude", "-5")
+        shell.says("location", "create", place, *where, "--region", "eu")
+        shell.says("data-center", "create", f"{place}-1", "--location", place)
+        shell.says("server", "create", place[:3], "--data-center", f"{place}-1")
+    shell.says("lease", "add", "192.0.2.1")
+    assert "nobody's" in shell.says("placement", "get", "192.0.2.1")
+    shares = ("--server", "lis=30000", "--data-center", "madrid-1=10000")
+    placed = shell.tells("placement", "set", "192.0.2.1", *shares)
+    assert [each["ports"] for each in placed["slices"]] == ["20000-49999", "50000-59999"]
+
+    (move,) = shell.tells("placement", "move", "192.0.2.1", "lis", "mad", "--ports", "20000-20999")
+    assert shell.tells("placement", "moves", "192.0.2.1") == [move]
+    assert "192.0.2.1" in shell.is_refused("server", "delete", "lis", "--yes")
+    assert "192.0.2.1" in shell.is_refused(
+        "data-center", "edit", "lisbon-1", "--location", "madrid"
+    )
+    shell.says("placement", "finish", "192.0.2.1", move["id"], "--yes")
+    assert "/shares" in shell.is_refused("placement", "set", "192.0.2.1", "--server", "lis=40001")
+
+    assert shell.tells("placement", "drain", "192.0.2.1")["is_draining"] is True
+    assert shell.tells("placement", "activate", "192.0.2.1")["is_draining"] is False
+    assert shell.tells("data-center", "drain", "madrid-1")["servers"] == ["mad"]
+    assert "draining" in shell.says("server", "list")
+    shell.says("server", "activate", "mad")
+    slices = ("--slice", "mad=20000-20999,30000-30999")
+    assert shell.tells("placement", "set", "192.0.2.1", *slices)["ports"] == 2000
+    shell.says("placement", "set", "192.0.2.1", "--nobody", "--deadline", "0")
+    for move in shell.tells("placement", "moves", "192.0.2.1"):
+        shell.says("placement", "finish", "192.0.2.1", move["id"], "--yes")
+    shell.says("server", "revoke", "lis", "--yes")
+    shell.says("server", "delete", "lis", "--yes")
+    shell.says("data-center", "delete", "lisbon-1", "--yes")
+    shell.says("location", "delete", "lisbon", "--yes")
+    assert {each["name"] for each in shell.tells("location", "list")} == {"local", "madrid"}
 
 
 def test_status_tells_readiness_and_its_reasons(shell: Shell) -> None:

@@ -88,6 +88,65 @@ RECORDS: list[dict[str, Any]] = [
         **TIMES,
     },
 ]
+REGIONAL_HOSTNAME = {
+    "hostname": "*.example.com",
+    "region_key": "eu",
+    "routing": "dns",
+    "created_on": SINCE,
+}
+REGIONS = [{"key": "ca", "label": "Canada"}, {"key": "eu", "label": "Europe"}]
+LOCATION = {
+    "name": "lisbon",
+    "latitude": 38.72,
+    "longitude": -9.14,
+    "regions": ["eu"],
+    **TIMES,
+}
+DATA_CENTER = {"name": "lisbon-1", "location": "lisbon", **TIMES}
+SERVER = {
+    "name": "lis1",
+    "number": 3,
+    "data_center": "lisbon-1",
+    "link": "192.0.2.99:8644",
+    "state": "active",
+    "epoch": 1,
+    **TIMES,
+}
+SLICES = [
+    {
+        "ports": ports,
+        "server": server,
+        "data_center": f"{location}-1",
+        "location": location,
+    }
+    for ports, server, location in (
+        ("20000-49999", "lis1", "lisbon"),
+        ("50000-59999", "mad1", "madrid"),
+    )
+]
+PLACEMENT = {
+    "ip": "192.0.2.1",
+    "account_id": EXAMPLE,
+    "ports": 40_000,
+    "slices": SLICES,
+    "is_default": False,
+    "is_draining": False,
+}
+PLACEMENTS = [
+    PLACEMENT,
+    {**PLACEMENT, "ip": "192.0.2.2", "ports": 0, "slices": [], "is_draining": True},
+    {**PLACEMENT, "ip": "2001:db8::1", "ports": 0, "slices": []},
+]
+MOVE = {
+    "id": "e1" * 16,
+    "ip": "192.0.2.1",
+    "ports": "20000-20999",
+    "source": "lis1",
+    "target": "mad1",
+    "deadline": EXPIRES,
+    "created_on": SINCE,
+}
+GIVEN_UP = {**MOVE, "id": "e2" * 16, "ports": "30000-30009", "target": "lis1"}
 AEGIS = {
     "id": "aegis",
     "value": {"enabled": True, "pool_id": POOL},
@@ -176,6 +235,8 @@ def build_world(api: ScriptedApi) -> None:
     """Tell the server of it; writes answer with the object they are about."""
     _accounts(api)
     _egress(api)
+    _fleet(api)
+    _regional_hostnames(api)
     _zone(api)
     _tokens(api)
     readiness(api, [])
@@ -214,6 +275,87 @@ def _egress(api: ScriptedApi) -> None:
     api.paged(f"{other}/usage", [])
     ranges = {"ipv4_cidrs": ["198.51.100.0/28"], "ipv6_cidrs": ["2001:db8:5::/64"], "etag": "e"}
     api.on("GET", "/ips", success(ranges))
+
+
+ROLLOUT = {
+    "mode": "staged",
+    "state": "rolling",
+    "stable": 41,
+    "stages": [
+        {"revision": 57, "servers": ["lis1"], "data_centers": [], "all": False},
+        {"revision": 60, "servers": [], "data_centers": ["lisbon-1", "madrid-1"], "all": False},
+    ],
+    "reason": None,
+}
+ROLLOUT_STEPS: dict[str, dict[str, object]] = {
+    "start": {"stages": []},
+    "advance": {},
+    "stop": {"state": "stopped"},
+    "resume": {},
+    "back": {"state": "back"},
+    "finish": {"mode": "immediate", "stable": 0, "stages": []},
+}
+"""What each step changes of it."""
+
+
+def _rollout(api: ScriptedApi) -> None:
+    api.on("GET", "/egressway/rollout", success(ROLLOUT))
+    api.on(
+        "POST",
+        "/egressway/rollout",
+        lambda sent: success({**ROLLOUT, **ROLLOUT_STEPS[sent.body["action"]]}),
+    )
+
+
+def _fleet(api: ScriptedApi) -> None:
+    _rollout(api)
+    for kind, thing in (
+        ("locations", LOCATION),
+        ("data_centers", DATA_CENTER),
+        ("servers", SERVER),
+    ):
+        path = f"/egressway/{kind}/{thing['name']}"
+        api.paged(f"/egressway/{kind}", [thing])
+        api.on("POST", f"/egressway/{kind}", _merged(thing))
+        api.on("GET", path, success(thing))
+        api.on("PATCH", path, _merged(thing))
+        api.on("DELETE", path, success({"id": thing["name"]}))
+    server, data_center = "/egressway/servers/lis1", "/egressway/data_centers/lisbon-1"
+    for verb, state in (("drain", "draining"), ("activate", "active"), ("revoke", "revoked")):
+        api.on("POST", f"{server}/{verb}", success({**SERVER, "state": state}))
+        changed = ["lis1", "lis2"] if verb == "drain" else []
+        api.on(
+            "POST",
+            f"{data_center}/{verb}",
+            success({"data_center": "lisbon-1", "servers": changed}),
+        )
+    token = {"server": "lis1", "token": SECRET, "expires_on": EXPIRES}
+    api.on("POST", f"{server}/join_tokens", success(token))
+    placement = "/egressway/placements/192.0.2.1"
+    api.paged("/egressway/placements", PLACEMENTS)
+    api.on("GET", placement, success(PLACEMENT))
+    api.on("PUT", placement, success(PLACEMENT))
+    api.on("POST", f"{placement}/drain", success({**PLACEMENT, "is_draining": True}))
+    api.on("POST", f"{placement}/activate", success(PLACEMENT))
+    api.paged(f"{placement}/moves", [MOVE, GIVEN_UP])
+    api.on("POST", f"{placement}/moves", success([MOVE]))
+    api.on("DELETE", f"{placement}/moves/{MOVE['id']}", success({"id": MOVE["id"]}))
+
+
+def _merged(thing: dict[str, Any]) -> Any:
+    return lambda sent: success({**thing, **sent.body})
+
+
+def _regional_hostnames(api: ScriptedApi) -> None:
+    for account in (EXAMPLE, OTHER):
+        api.paged(f"/accounts/{account}/addressing/regional_hostnames/regions", REGIONS)
+    path = f"/zones/{ZONE}/addressing/regional_hostnames"
+    one = f"{path}/{REGIONAL_HOSTNAME['hostname']}"
+    api.paged(path, [REGIONAL_HOSTNAME])
+    api.on("POST", path, _merged(REGIONAL_HOSTNAME))
+    api.on("GET", one, success(REGIONAL_HOSTNAME))
+    api.on("PATCH", one, _merged(REGIONAL_HOSTNAME))
+    api.on("DELETE", one, success(None))
 
 
 def _zone(api: ScriptedApi) -> None:

@@ -9,6 +9,7 @@ import pytest
 
 from egressway.model.account import AccountDraft
 from egressway.model.errors import Invalid
+from egressway.model.lease import addresses_of, parse_leased
 from egressway.model.paging import Paging, TextFilter, TextMatch
 from egressway.model.pool import PoolChange, PoolDraft, PoolSource
 from egressway.model.port_slice import (
@@ -90,6 +91,34 @@ def test_a_bad_member_of_an_account_is_pointed_at(body: dict[str, Any], pointer:
     assert caught.value.pointer == pointer
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "192.0.2.0/24",
+        "2001:db8::1/64",
+        "2001:db8::/128",
+        "2001::/16",
+        "::/32",
+        "fe80::/64",
+        "ff02::/64",
+        "::ffff:0:0/96",
+        "2001:db8::/x",
+        "2001:db8::%eth0/64",
+        ["2001:db8::/64"],
+    ],
+)
+def test_what_cannot_be_leased_as_a_range_is_refused(text: Any) -> None:
+    with pytest.raises(Invalid) as caught:
+        parse_leased(text)
+    assert caught.value.pointer == "/ip"
+
+
+def test_a_server_uses_the_address_of_its_number() -> None:
+    network = parse_leased("2001:DB8:1::/126")
+    assert [str(ip) for ip in addresses_of(network, [0, 3, 4])] == ["2001:db8:1::", "2001:db8:1::3"]
+    assert addresses_of(parse_leased("2001:db8::1"), [0, 1]) == [ip_address("2001:db8::1")]
+
+
 def test_port_ranges_include_both_ends() -> None:
     ports = parse_port_range("20000-59999")
     assert (len(ports), 20000 in ports, 59999 in ports, 60000 in ports) == (
@@ -131,7 +160,7 @@ def test_port_ranges_are_sorted_and_must_not_overlap() -> None:
 
 
 def test_slices_of_different_addresses_may_share_ports() -> None:
-    one, two = ip_address("192.0.2.1"), ip_address("2001:db8::1")
+    one, two = ip_address("192.0.2.1"), ip_address("192.0.2.2")
     ports = PortRange(1, 10)
     assert first_overlap([PortSlice(one, ports, "a"), PortSlice(two, ports, "a")]) is None
     assert first_overlap([PortSlice(one, ports, "a"), PortSlice(one, ports, "b")]) is not None

@@ -1,23 +1,21 @@
-"""A store in a file of its own, with one account and one zone."""
+"""A store of its own per test, in SQLite and in PostgreSQL, with one account and one zone."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
 from egressway.model.account import Account
 from egressway.model.zone import Zone
 from egressway.store import Store
-from tests.unit.store.world import account_of, open_store, zone_of
+from tests.unit.store.world import account_of, zone_of
 
 
 @pytest.fixture
-def store(tmp_path: Path) -> Iterator[Store]:
-    opened = open_store(tmp_path)
-    yield opened
-    opened.close()
+def store(store_url: str) -> Iterator[Store]:
+    with Store.open(store_url) as opened:
+        yield opened
 
 
 @pytest.fixture

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ipaddress import ip_address
+from ipaddress import ip_address, ip_network
 
 import pytest
 from sqlalchemy import insert
@@ -11,6 +11,7 @@ from sqlalchemy.exc import IntegrityError
 from egressway.model.account import Account
 from egressway.model.errors import Conflict, Invalid, NotFound
 from egressway.model.ids import LeaseId, PoolId
+from egressway.model.lease import Lease, parse_leased
 from egressway.model.paging import Paging
 from egressway.model.pool import Pool, PoolChange, PoolSource
 from egressway.model.zone import Zone
@@ -19,6 +20,7 @@ from egressway.store.schema import LeaseRow, PoolIpRow
 from tests.unit.store.world import (
     ALL,
     aegis,
+    around_the_writers,
     lease_of,
     leased_pool,
     pool_of,
@@ -157,7 +159,10 @@ def test_the_database_itself_guards_addresses(store: Store, account: Account) ->
         (insert(PoolIpRow).values(**member, ip=free, source=leased, lease_id=None), "CHECK"),
         (insert(PoolIpRow).values(**member, ip=free, source=leased, lease_id=lease.id), "FOREIGN"),
     ):
-        with pytest.raises(IntegrityError, match=guard), store._engine.begin() as connection:
+        with (
+            pytest.raises(IntegrityError, match=f"(?i){guard}"),
+            around_the_writers(store) as connection,
+        ):
             connection.execute(statement)
 
 
@@ -229,3 +234,50 @@ def test_a_grant_in_use_stays(store: Store, account: Account, other: Account) ->
     with store.write("test") as write:
         write.pools.revoke(pool.id, other.id)
     assert aegis(store, foreign).value.pool_id is None  # type: ignore[union-attr]
+
+
+# Ranges of IPv6.
+
+
+def range_of(store: Store, account: Account, text: str) -> Lease:
+    with store.write("test") as write:
+        return write.leases.create(account.id, parse_leased(text))
+
+
+def test_a_range_is_leased_pooled_and_drained_like_an_address(
+    store: Store, account: Account
+) -> None:
+    lease = range_of(store, account, "2001:db8:1::/64")
+    network = ip_network("2001:db8:1::/64")
+    assert lease.ip == network
+    pool = pool_of(store, account, "2001:db8:1::/64")
+    with store.write("test") as write:
+        assert write.pools.get(account.id, pool.id).ips == (network,)
+        assert write.placements.set_draining(network, True).slices == ()
+        assert write.placements.address(lease.id) == network
+        assert [each.ips for each in write.pools_for_snapshot()] == [(network,)]
+        assert write.fleet_for_snapshot().draining == {network}
+        with pytest.raises(Conflict, match="is in the pool"):
+            write.leases.delete(account.id, lease.id)
+
+
+@pytest.mark.parametrize(
+    ("held", "asked"),
+    [
+        ("2001:db8:1::/64", "2001:db8:1::5"),
+        ("2001:db8:1::5", "2001:db8:1::/64"),
+        ("2001:db8:1::/64", "2001:db8::/32"),
+        ("2001:db8::/32", "2001:db8:1::/64"),
+        ("2001:db8:1::/64", "2001:db8:1::/64"),
+    ],
+)
+def test_leases_never_overlap(
+    store: Store, account: Account, other: Account, held: str, asked: str
+) -> None:
+    range_of(store, account, held)
+    for whose in (account, other):
+        with pytest.raises(Conflict, match=r"overlaps|already leased") as caught:
+            range_of(store, whose, asked)
+        assert caught.value.pointer == "/ip"
+    range_of(store, other, "2001:db9::/64")
+    range_of(store, other, "192.0.2.1")

@@ -76,8 +76,8 @@ def test_a_file_that_others_can_read_is_closed_to_them(tmp_path: Path) -> None:
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
 
 
-def test_every_connection_is_durable_and_checks_references(store: Store) -> None:
-    with store.read() as read:
+def test_every_connection_is_durable_and_checks_references(tmp_path: Path) -> None:
+    with open_store(tmp_path) as store, store.read() as read:
         said = {
             name: read._session.connection().exec_driver_sql(f"PRAGMA {name}").scalar()
             for name in ("journal_mode", "synchronous", "foreign_keys")
@@ -130,17 +130,17 @@ def test_a_path_that_the_url_would_cut_short_is_refused(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_database_locked_by_another_process_is_said_and_recovered_from(store: Store) -> None:
-    path = store._engine.url.database
-    holder = sqlite3.connect(str(path), isolation_level=None)
-    holder.execute("BEGIN IMMEDIATE")
-    with pytest.raises(StoreUnavailable, match="locked") as caught:
-        account_of(store, "late")
-    assert caught.value.retry
-    with store.read() as read:
-        assert read.accounts.list(ALL) == ([], 0)
-    holder.close()
-    account_of(store, "in time")
+def test_a_database_locked_by_another_process_is_said_and_recovered_from(tmp_path: Path) -> None:
+    with open_store(tmp_path) as store:
+        holder = sqlite3.connect(tmp_path / "egressway.db", isolation_level=None)
+        holder.execute("BEGIN IMMEDIATE")
+        with pytest.raises(StoreUnavailable, match="locked") as caught:
+            account_of(store, "late")
+        assert caught.value.retry
+        with store.read() as read:
+            assert read.accounts.list(ALL) == ([], 0)
+        holder.close()
+        account_of(store, "in time")
 
 
 def test_errors_of_the_database_do_not_repeat_what_was_to_be_stored(store: Store) -> None:

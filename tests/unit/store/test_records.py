@@ -23,6 +23,7 @@ from egressway.store.schema import HostRow
 from tests.unit.store.world import (
     ALL,
     account_of,
+    around_the_writers,
     draft_of,
     open_store,
     record_of,
@@ -170,7 +171,7 @@ def test_a_wildcard_holds_its_names_against_other_accounts(
 def test_the_database_itself_guards_hostnames(store: Store, zone: Zone, account: Account) -> None:
     record_of(store, zone)
     second = zone_of(store, account, "www.example.com")
-    with pytest.raises(IntegrityError), store._engine.begin() as connection:
+    with pytest.raises(IntegrityError), around_the_writers(store) as connection:
         connection.execute(insert(HostRow).values(name="www.example.com", zone_id=second.id))
 
 

@@ -16,6 +16,7 @@ from egressway.store import Store
 from egressway.store.schema import ZoneAegisRow
 from tests.unit.store.world import (
     aegis,
+    around_the_writers,
     lease_of,
     leased_pool,
     pool_of,
@@ -120,7 +121,7 @@ def test_an_enabled_zone_always_has_a_pool(store: Store, account: Account, zone:
     pool = leased_pool(store, account, "192.0.2.1")
     set_aegis(store, zone, enabled=True, pool_id=pool.id)
     for bad in (None, PoolId("0" * 32)):
-        with pytest.raises(IntegrityError), store._engine.begin() as connection:
+        with pytest.raises(IntegrityError), around_the_writers(store) as connection:
             connection.execute(update(ZoneAegisRow).values(pool_id=bad))
 
 

@@ -101,7 +101,7 @@ def test_the_number_of_queries_does_not_grow_with_zones(store: Store, account: A
         queries.clear()
         assert len(compiled(store)) == number + 1
         counts.append(len([each for each in queries if each.startswith("SELECT")]))
-    assert counts == [4, 4, 4]
+    assert counts == [5, 5, 5]
 
 
 def test_pages_cost_the_same_however_full_they_are(store: Store) -> None:

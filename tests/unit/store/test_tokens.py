@@ -16,7 +16,7 @@ from egressway.model.permission import PERMISSION_GROUPS, Permission
 from egressway.model.token import Principal, Token, TokenDraft, TokenStatus
 from egressway.model.zone import Zone
 from egressway.store import Store
-from tests.unit.store.world import ALL
+from tests.unit.store.world import ALL, account_of, open_store
 
 ACCOUNT = "com.cloudflare.api.account."
 ZONE = "com.cloudflare.api.account.zone."
@@ -66,11 +66,13 @@ def test_another_value_opens_nothing(store: Store, account: Account, value: str)
     assert status(store, value) is None
 
 
-def test_the_value_is_nowhere_in_the_files(store: Store, account: Account, tmp_path: Path) -> None:
-    _, value = create(store, account.id, draft({ACCOUNT + account.id: "*"}))
-    files = list(tmp_path.glob("egressway.db*"))
-    assert any(str(account.id).encode() in path.read_bytes() for path in files)
-    assert not any(value.encode() in path.read_bytes() for path in files)
+def test_the_value_is_nowhere_in_the_files(tmp_path: Path) -> None:
+    with open_store(tmp_path) as store:
+        account = account_of(store, "first")
+        _, value = create(store, account.id, draft({ACCOUNT + account.id: "*"}))
+        files = list(tmp_path.glob("egressway.db*"))
+        assert any(str(account.id).encode() in path.read_bytes() for path in files)
+        assert not any(value.encode() in path.read_bytes() for path in files)
 
 
 def test_disabled_expired_and_early_tokens_open_nothing(store: Store, account: Account) -> None:

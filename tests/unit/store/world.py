@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from ipaddress import ip_address
 from pathlib import Path
 from typing import Any
+
+from sqlalchemy import Connection
 
 from egressway.model.account import Account, AccountDraft
 from egressway.model.address import OriginNetworks
@@ -16,6 +20,7 @@ from egressway.model.record import Record, RecordDraft
 from egressway.model.setting import Setting, SettingId, parse_setting_value
 from egressway.model.zone import Zone, ZoneDraft
 from egressway.store import Store
+from egressway.store.engine import WRITING
 
 ALL = Paging(per_page=5000)
 
@@ -28,6 +33,14 @@ def open_store(folder: Path, origin_networks: OriginNetworks | None = None) -> S
     if origin_networks is None:
         return Store.open(url_of(folder))
     return Store.open(url_of(folder), origin_networks=origin_networks)
+
+
+@contextmanager
+def around_the_writers(store: Store) -> Iterator[Connection]:
+    """A transaction in which only the database itself can refuse something."""
+    connecting = store._engine.connect().execution_options(**{WRITING: True})
+    with connecting as connection, connection.begin():
+        yield connection
 
 
 def account_of(store: Store, name: str, **members: Any) -> Account:

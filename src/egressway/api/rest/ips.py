@@ -47,4 +47,9 @@ HANDLERS: Final[list[HTTPRouteHandler]] = [list_ips]
 
 def _texts(networks: Sequence[IPNetwork], dedicated: Collection[IPNetwork]) -> list[str]:
     """An address of the shared pool that is put into another pool leaves the shared one."""
-    return sorted(str(network) for network in networks if network not in dedicated)
+    ranges = [each for each in dedicated if each.version == 6 and each.num_addresses > 1]
+    return sorted(
+        str(network)
+        for network in networks
+        if network not in dedicated and not any(network.overlaps(each) for each in ranges)
+    )

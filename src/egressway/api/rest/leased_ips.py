@@ -6,11 +6,11 @@ account's, lending and taking back is the operator's.
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Annotated, Final
 
 from litestar import delete, get, post
 from litestar.handlers import HTTPRouteHandler
-from msgspec import Struct
+from msgspec import Meta, Struct
 
 from egressway.api.access import OPERATOR, in_account
 from egressway.api.envelope import Answer, Deleted, ResultPage, Timestamp, answer
@@ -18,7 +18,7 @@ from egressway.api.paging import PageNumber, PageSize, page_of, paging
 from egressway.api.parameters import GivenCaller, GivenStore, JsonBody, PathId
 from egressway.model.clock import rfc3339
 from egressway.model.ids import AccountId, LeaseId
-from egressway.model.lease import Lease, parse_leased_address
+from egressway.model.lease import Lease, parse_leased
 from egressway.model.members import refuse_unknown
 from egressway.model.permission import Permission
 
@@ -26,7 +26,7 @@ __all__ = ["HANDLERS"]
 
 
 class LeasedIp(Struct, frozen=True):
-    """One address lent to one account."""
+    """One address, or a range of IPv6, lent to one account."""
 
     id: str
     ip: str
@@ -36,9 +36,9 @@ class LeasedIp(Struct, frozen=True):
 
 
 class LeasedIpCreate(Struct, frozen=True, forbid_unknown_fields=True):
-    """The address to lend."""
+    """The address to lend, or a range of IPv6, of which each server uses one address."""
 
-    ip: str
+    ip: Annotated[str, Meta(description="`192.0.2.1`, `2001:db8::1` or `2001:db8:1::/64`")]
 
 
 @get(
@@ -71,7 +71,7 @@ def create_leased_ip(
 ) -> Answer[LeasedIp]:
     """Lends an address to the account (operator only)."""
     refuse_unknown(data.members, ("ip",))
-    ip = parse_leased_address(data.members.get("ip"))
+    ip = parse_leased(data.members.get("ip"))
     with store.write(caller.actor) as write:
         lease = write.leases.create(AccountId(account_id), ip)
     return answer(_shown(lease))

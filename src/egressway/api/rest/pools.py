@@ -28,6 +28,10 @@ from egressway.store import Write
 __all__ = ["HANDLERS"]
 
 Source = Literal["leased", "byoip"]
+Overflow = Annotated[
+    bool,
+    Meta(description="Whether a full location may use the nearest other one; else it never does"),
+]
 
 
 class Pool(Struct, frozen=True):
@@ -37,6 +41,7 @@ class Pool(Struct, frozen=True):
     name: str
     source: Source
     ips: list[str]
+    overflow: Overflow
     account_id: str
     created_on: Timestamp
     modified_on: Timestamp
@@ -48,6 +53,7 @@ class PoolCreate(Struct, frozen=True, forbid_unknown_fields=True):
     name: str
     source: Source
     ips: list[str]
+    overflow: Overflow | UnsetType = UNSET
 
 
 class PoolEdit(Struct, frozen=True, forbid_unknown_fields=True):
@@ -55,6 +61,7 @@ class PoolEdit(Struct, frozen=True, forbid_unknown_fields=True):
 
     name: str | UnsetType = UNSET
     ips: list[str] | UnsetType = UNSET
+    overflow: Overflow | UnsetType = UNSET
     source: Annotated[Source | UnsetType, Meta(description="May only repeat what it is")] = UNSET
 
 
@@ -134,7 +141,7 @@ def edit_pool(
     pool_id: PathId,
     data: JsonBody[PoolEdit],
 ) -> Answer[Pool]:
-    """Renames a pool or replaces its addresses."""
+    """Renames a pool, replaces its addresses, or lets it overflow."""
     change = PoolChange.parse(data.members)
     with store.write(caller.actor) as write:
         pool = write.pools.patch(AccountId(account_id), PoolId(pool_id), change)
@@ -247,6 +254,7 @@ def _shown(pool: StoredPool) -> Pool:
         name=pool.name,
         source=pool.source.value,
         ips=list(map(str, pool.ips)),
+        overflow=pool.overflow,
         account_id=pool.account_id,
         created_on=rfc3339(pool.created_on),
         modified_on=rfc3339(pool.modified_on),

@@ -7,10 +7,11 @@ shows the account's own.
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from typing import Annotated, Final, Protocol
+from typing import Annotated, Final, Literal, Protocol
 
 from litestar import get
 from litestar.handlers import HTTPRouteHandler
+from litestar.params import FromQuery
 from msgspec import Meta, Struct
 
 from egressway.api.access import in_account
@@ -19,6 +20,7 @@ from egressway.api.paging import PageNumber, PageSize, every, paging, whole_page
 from egressway.api.parameters import Given, GivenStore, PathId
 from egressway.model.address import IPAddress
 from egressway.model.ids import AccountId
+from egressway.model.lease import addresses_of
 from egressway.model.permission import Permission
 from egressway.model.usage import UsageRow as Measured
 
@@ -29,7 +31,10 @@ class UsageSource(Protocol):
     """The newest usage; `analytics.usage.UsageLedger` is one."""
 
     def rows(self, ips: Collection[IPAddress]) -> Sequence[Measured]:
-        """All rows of these egress addresses."""
+        """All rows of these egress addresses, over all servers."""
+
+    def rows_by_pop(self, ips: Collection[IPAddress]) -> Sequence[Measured]:
+        """The same for each PoP by itself."""
 
 
 class UsageRow(Struct, frozen=True):
@@ -44,6 +49,9 @@ class UsageRow(Struct, frozen=True):
     opened: Annotated[int, Meta(description="Connections opened since the start")]
     refused: Annotated[int, Meta(description="Connections refused because none was free")]
     reused: Annotated[int, Meta(description="Requests that rode an open connection")]
+    pop: Annotated[
+        str | None, Meta(description="Data center it was measured in; null: all together")
+    ] = None
 
 
 @get(
@@ -59,12 +67,15 @@ def list_usage(
     account_id: PathId,
     page: PageNumber = 1,
     per_page: PageSize = 1000,
+    by: FromQuery[Literal["pop"] | None] = None,
 ) -> ResultPage[UsageRow]:
-    """The usage of the account's addresses."""
+    """The usage of the account's addresses; with `by=pop` a row for each PoP."""
     with store.read() as read:
         leases = every(lambda part: read.leases.list(AccountId(account_id), part))
-    ips = [lease.ip for lease in leases]
-    return whole_page(usage.rows(ips), paging(page, per_page), _shown)
+        numbers = read.servers.numbers()
+    ips = [ip for lease in leases for ip in addresses_of(lease.ip, numbers)]
+    rows = usage.rows(ips) if by is None else usage.rows_by_pop(ips)
+    return whole_page(rows, paging(page, per_page), _shown)
 
 
 HANDLERS: Final[list[HTTPRouteHandler]] = [list_usage]
@@ -81,4 +92,5 @@ def _shown(row: Measured) -> UsageRow:
         opened=row.opened,
         refused=row.refused,
         reused=row.reused,
+        pop=row.pop,
     )

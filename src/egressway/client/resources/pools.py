@@ -31,9 +31,17 @@ class Pools:
         return pick(reference, self.list(account_id), "pool", lambda pool: [pool.name], describe)
 
     def create(
-        self, account_id: str, *, name: str, ips: Sequence[str], source: str = "leased"
+        self,
+        account_id: str,
+        *,
+        name: str,
+        ips: Sequence[str],
+        source: str = "leased",
+        overflow: bool = False,
     ) -> Pool:
-        body = {"name": name, "source": source, "ips": list(ips)}
+        body: dict[str, object] = {"name": name, "source": source, "ips": list(ips)}
+        if overflow:
+            body["overflow"] = True
         pool = self._transport.send(
             "POST", _path(account_id), Pool, f"create the pool `{name}`", body
         )
@@ -46,6 +54,7 @@ class Pools:
         *,
         name: str | None = None,
         ips: Sequence[str] | None = None,
+        overflow: bool | None = None,
     ) -> Pool:
         """`ips` is the whole new set, not a difference."""
         changes: dict[str, object] = {}
@@ -53,6 +62,8 @@ class Pools:
             changes["name"] = name
         if ips is not None:
             changes["ips"] = list(ips)
+        if overflow is not None:
+            changes["overflow"] = overflow
         path = f"{_path(account_id)}/{pool_id}"
         pool = self._transport.send("PATCH", path, Pool, f"change the pool `{pool_id}`", changes)
         return _owned(pool, account_id)
