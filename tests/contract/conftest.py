@@ -1,4 +1,4 @@
-"""The API that the official SDK talks to in these tests."""
+"""The API that the official SDK talks to in these tests, over SQLite and over PostgreSQL."""
 
 from __future__ import annotations
 
@@ -11,6 +11,6 @@ from tests.unit.api.world import World, running
 
 
 @pytest.fixture
-def world(tmp_path: Path) -> Iterator[World]:
-    with running(tmp_path) as started:
+def world(tmp_path: Path, store_url: str) -> Iterator[World]:
+    with running(tmp_path, store_url=store_url) as started:
         yield started

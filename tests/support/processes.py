@@ -6,7 +6,7 @@ import json
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from types import TracebackType
 from typing import Any, Self
 
@@ -14,9 +14,10 @@ from typing import Any, Self
 class Worker:
     """A Python module of the tests in a process of its own; see `answer_lines` for its side."""
 
-    def __init__(self, module: str, *arguments: str) -> None:
+    def __init__(self, module: str, *arguments: str, inside: Sequence[str] = ()) -> None:
+        """`inside` stands before the command and runs it, as `nsenter` does."""
         self._process = subprocess.Popen(
-            [sys.executable, "-m", module, *arguments],
+            [*inside, sys.executable, "-m", module, *arguments],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,

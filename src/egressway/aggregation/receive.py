@@ -9,15 +9,15 @@ from collections.abc import Iterator
 from ipaddress import ip_address
 
 from egressway.analytics.usage import UsageLedger
-from egressway.model.usage import UsageRow
+from egressway.model.usage import Reporter, UsageRow
 from egressway.wire.usage_report import EgressUsage, UsageReport
 
 __all__ = ["receive"]
 
 
-def receive(report: UsageReport, ledger: UsageLedger) -> None:
-    """Write one server's report. On one machine the server is all there is."""
-    ledger.record(_rows(report))
+def receive(report: UsageReport, ledger: UsageLedger, pop: str = "local") -> None:
+    """Write the report of one server, which stands in `pop`."""
+    ledger.record(_rows(report), Reporter(report.server, report.process, pop))
 
 
 def _rows(report: UsageReport) -> Iterator[UsageRow]:

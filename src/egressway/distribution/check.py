@@ -1,11 +1,13 @@
-"""No snapshot leaves that contradicts itself (CONFIG 3 of 5)."""
+"""Nothing leaves that contradicts itself (CONFIG 3 of 5)."""
 
 from __future__ import annotations
 
 from itertools import islice
 
-from egressway.wire.consistency import inconsistencies, zone_at_fault
-from egressway.wire.snapshot import Pool, Snapshot
+from egressway.wire.consistency import zone_at_fault
+from egressway.wire.fleet import FleetSnapshot
+from egressway.wire.fleet_consistency import fleet_inconsistencies
+from egressway.wire.fleet_state import FleetState
 
 __all__ = ["InconsistentSnapshotError", "check"]
 
@@ -13,7 +15,7 @@ MOST_TOLD = 5
 
 
 class InconsistentSnapshotError(ValueError):
-    """A defect of the compiler or of the store: no node would take this snapshot."""
+    """A defect of the compiler or of the store: no server would take this snapshot."""
 
     def __init__(self, revision: int, defects: list[str]) -> None:
         self.revision = revision
@@ -22,17 +24,11 @@ class InconsistentSnapshotError(ValueError):
         super().__init__(f"revision {revision} contradicts itself: {'; '.join(defects)}")
 
 
-def check(snapshot: Snapshot, checked_pools: tuple[Pool, ...] | None = None) -> Snapshot:
-    """Give back `snapshot`, or raise `InconsistentSnapshotError` with its first defects.
+def check(state: FleetState, change: FleetSnapshot | None = None) -> None:
+    """Raise `InconsistentSnapshotError` with the first defects of `state`, of which `change` is new.
 
-    Pools that are the very ones of `checked_pools` are not looked through again.
-
-    A difference is checked by itself: what it contradicts in the zones that stay is found by the
-    node, which has them, and the whole snapshot is sent then.
+    Zones that stay are not in it: what a difference contradicts there is found by the servers.
     """
-    are_pools_known = snapshot.pools is checked_pools
-    found = inconsistencies(snapshot, are_pools_known=are_pools_known)
-    defects = list(islice(found, MOST_TOLD))
+    defects = list(islice(fleet_inconsistencies(state, change), MOST_TOLD))
     if defects:
-        raise InconsistentSnapshotError(snapshot.revision, defects)
-    return snapshot
+        raise InconsistentSnapshotError(state.revision, defects)

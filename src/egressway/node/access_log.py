@@ -5,6 +5,8 @@ Lines arrive complete and in order, from one thread; only that thread writes.
 
 from __future__ import annotations
 
+import errno
+import os
 from pathlib import Path
 from typing import BinaryIO, Protocol
 
@@ -67,11 +69,21 @@ class RotatingFile:
             return
         if self._file.tell() and self._file.tell() + len(lines) > self._max_bytes:
             self._rotate()
-        self._file.write(lines)
+        written = self._file.write(lines)
+        if written < len(lines):
+            self._take_back(written)
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(self._path))
 
     def close(self) -> None:
         """Close the file."""
         self._file.close()
+
+    def _take_back(self, written: int) -> None:
+        """Half a line would spoil the next one too. What somebody else has appended since stays."""
+        end = self._file.tell()
+        if os.fstat(self._file.fileno()).st_size == end:
+            self._file.truncate(end - written)
+            self._file.seek(0, os.SEEK_END)
 
     def _open(self) -> BinaryIO:
         self._path.touch(mode=0o600, exist_ok=True)

@@ -12,6 +12,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
+import msgspec
+
 from egressway.data_plane.handle import (
     Applied,
     DataPlaneHandle,
@@ -72,6 +74,7 @@ class Applier:
         self._clock = clock
         self._one_at_a_time = threading.Lock()
         self._state = NodeState()
+        self._last: Snapshot | None = None  # what runs, without its zones
 
     @property
     def state(self) -> NodeState:
@@ -90,6 +93,9 @@ class Applier:
             except ListenerUnavailable as refused:
                 self._remember(snapshot, "listener", refused)
                 raise
+            self._last = msgspec.structs.replace(
+                snapshot, base_revision=snapshot.revision, zones=(), removed_zones=()
+            )
             self._warn_of(applied)
             self._state = replace(
                 self._state,
@@ -98,6 +104,11 @@ class Applier:
                 applied_total=self._state.applied_total + 1,
             )
             return applied
+
+    def again(self) -> None:
+        """Apply what runs once more: the data plane's part of the ports has changed."""
+        if self._last is not None:
+            self.apply(self._last)
 
     def receive(self, snapshot: Snapshot) -> Acknowledgement:
         """As `apply`, for a sender: a refusal is an answer, not an error."""

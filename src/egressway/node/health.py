@@ -8,11 +8,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Final
 
 from egressway.data_plane.handle import Status
 from egressway.node.apply import NodeState
+from egressway.node.follow import FollowerState
+from egressway.node.surroundings import Standing
 
 __all__ = ["Readiness", "Reason", "readiness"]
+
+_ALONE: Final = FollowerState()
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +37,8 @@ class Readiness:
     reasons: tuple[Reason, ...]
     desired_revision: int
     applied_revision: int
+    warnings: tuple[Reason, ...] = ()
+    """What somebody should look at, while this server goes on serving."""
 
     @property
     def is_ready(self) -> bool:
@@ -39,16 +46,38 @@ class Readiness:
         return not self.reasons
 
 
-def readiness(state: NodeState, status: Status) -> Readiness:
-    """Judge a server by what it was told and what it does."""
+def readiness(state: NodeState, status: Status, following: FollowerState = _ALONE) -> Readiness:
+    """Judge a server by what it was told, how it stands to the fleet, and what it does."""
     return Readiness(
-        reasons=tuple(_reasons(state, status)),
+        reasons=tuple(_reasons(state, status, following)),
         desired_revision=state.desired_revision,
         applied_revision=state.applied_revision,
+        warnings=tuple(_warnings(following)),
     )
 
 
-def _reasons(state: NodeState, status: Status) -> Iterator[Reason]:
+_STANDINGS: Final[dict[Standing, tuple[str, str]]] = {
+    "draining": ("server_draining", "The operator drains this server."),
+    "revoked": (
+        "server_revoked",
+        "The operator has revoked this server. Enrol it again, or end it.",
+    ),
+    "fenced": (
+        "server_fenced",
+        "Another process has joined under this server's name, so this one opens no more connections. "
+        "End it, or enrol it under a name of its own.",
+    ),
+    "unknown": (
+        "server_unknown",
+        "The fleet knows no server of this name. Create it, or start this one under its right name.",
+    ),
+}
+"""How a server may stand to the fleet that keeps it from getting traffic: code and sentence."""
+
+
+def _reasons(state: NodeState, status: Status, following: FollowerState) -> Iterator[Reason]:
+    if following.standing in _STANDINGS:
+        yield Reason(*_STANDINGS[following.standing])
     if status.is_draining:
         yield Reason("draining", "The server is stopping.")
     if state.applied is None and state.refusal is None:
@@ -76,3 +105,23 @@ def _refused(state: NodeState) -> Reason:
     return Reason(
         "snapshot_refused", f"Revision {refusal.revision} was refused: {refusal.reason}. {runs}"
     )
+
+
+def _warnings(following: FollowerState) -> Iterator[Reason]:
+    if following.alarm is not None:
+        yield Reason(
+            "config_not_used",
+            f"What was published is not used: {following.alarm}. What runs goes on.",
+        )
+    if following.not_kept is not None:
+        yield Reason(
+            "last_good_not_kept",
+            f"What runs is not on disk: {following.not_kept}. Make room; until then a restart needs "
+            "the bus.",
+        )
+    for zone_id, reason in following.withheld.items():
+        yield Reason(
+            "zone_withheld",
+            f"The zone is not served as it is stored: {reason}. Change it.",
+            zone_id,
+        )

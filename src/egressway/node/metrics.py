@@ -20,6 +20,7 @@ from prometheus_client.registry import Collector
 
 from egressway.data_plane.handle import Drained, DrainedEgress, Status
 from egressway.node.apply import NodeState
+from egressway.node.follow import FollowerState
 
 __all__ = ["EGRESS_COUNTERS", "TOTALS", "Metrics"]
 
@@ -67,8 +68,13 @@ class Metrics(Collector):
         self._gauges: dict[Pair, DrainedEgress] = {}
         self._status: Status | None = None
         self._state = NodeState()
+        self._following: Callable[[], FollowerState] = FollowerState
         self._last_used: dict[Pair, float] = {}
         self.registry.register(self)
+
+    def watch(self, following: Callable[[], FollowerState]) -> None:
+        """Tell of the way here too."""
+        self._following = following
 
     def add(self, drained: Drained, status: Status, state: NodeState) -> None:
         """Take in one drain and how the server is now."""
@@ -88,6 +94,7 @@ class Metrics(Collector):
         """All metrics, as they are now."""
         with self._lock:
             yield from self._whole_server()
+            yield from _of_following(self._following())
             yield from self._answered()
             yield from self._per_egress()
             yield from self._gauges_of(self._status)
@@ -191,3 +198,28 @@ class Metrics(Collector):
             GaugeMetricFamily(metric, meaning, value=value)
             for metric, (meaning, value) in values.items()
         ]
+
+
+def _of_following(state: FollowerState) -> Iterable[Metric]:
+    values = {
+        "egressway_config_alarm": (
+            "1 while something that was published cannot be used.",
+            state.alarm is not None,
+        ),
+        "egressway_withheld_zones": (
+            "Zones not served as they were sent.",
+            len(state.withheld),
+        ),
+        "egressway_waiting_changes": (
+            "Changes that the rollout does not permit yet.",
+            state.waiting,
+        ),
+        "egressway_last_good_failed": (
+            "1 while what runs is not on disk.",
+            state.not_kept is not None,
+        ),
+    }
+    return [
+        GaugeMetricFamily(metric, meaning, value=value)
+        for metric, (meaning, value) in values.items()
+    ]

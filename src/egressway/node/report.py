@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from typing import Final
 
 from egressway.data_plane.handle import DataPlaneHandle, Drained, DrainedEgress
+from egressway.model.errors import PROXY_ERRORS
 from egressway.node.access_log import AccessLogWriter
 from egressway.node.apply import NodeState
 from egressway.node.metrics import Metrics
@@ -23,12 +24,27 @@ __all__ = ["Reporter", "usage_report"]
 EVERY_SECONDS: Final = 0.25
 WHEN_BUSY_SECONDS: Final = 0.1
 BUSY_BYTES: Final = 1024 * 1024
+_OWN_ERRORS: Final = tuple(
+    error.code for error in PROXY_ERRORS if error.source in ("egress", "internal")
+)
+"""Errors that are neither the client's doing nor the origin's."""
+
 _log = logging.getLogger(__name__)
 
 
 def usage_report(server: str, at: datetime, drained: Drained) -> UsageReport:
     """What of one drain leaves the server."""
-    return UsageReport(server, at, tuple(_usage(each) for each in drained.egress))
+    return UsageReport(
+        server,
+        at,
+        tuple(_usage(each) for each in drained.egress),
+        requests=_count(drained.requests, "status"),
+        errors=sum(drained.requests.get(f"error:{code}", 0) for code in _OWN_ERRORS),
+    )
+
+
+def _count(requests: Mapping[str, int], kind: str) -> int:
+    return sum(count for key, count in requests.items() if key.startswith(f"{kind}:"))
 
 
 def _usage(egress: DrainedEgress) -> EgressUsage:

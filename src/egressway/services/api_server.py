@@ -1,4 +1,5 @@
-"""The HTTP API on a thread of its own, in the same process as the data plane.
+"""The HTTP API, the enrolment listener, a node's own status: each an application on a thread of its
+own.
 
 The socket is bound before anything else starts, so that a taken port is one clear line. No signal
 handler is installed: only the main thread decides when to stop.
@@ -7,12 +8,13 @@ handler is installed: only the main thread decides when to stop.
 from __future__ import annotations
 
 import socket
+import ssl
 import threading
 import time
-from typing import Final
+from collections.abc import Callable
+from typing import Any, Final
 
 import uvicorn
-from litestar import Litestar
 
 from egressway.model.address import IPAddress
 from egressway.services.start_error import StartError
@@ -24,21 +26,33 @@ POLL_SECONDS: Final = 0.005
 STOP_SECONDS: Final = 5
 
 
-def listen(address: IPAddress, port: int) -> socket.socket:
-    """Bind and listen, or raise `StartError` that names the setting."""
+def listen(
+    address: IPAddress,
+    port: int,
+    *,
+    what: str = "the API",
+    setting: str = "api.port",
+    is_shared: bool = False,
+) -> socket.socket:
+    """Bind and listen, or raise `StartError` that names the setting.
+
+    With `is_shared` a second process of this user may listen there too, to take over.
+    """
     family = socket.AF_INET6 if address.version == 6 else socket.AF_INET
     # The event loop switches Nagle's algorithm off only for sockets that say that they are TCP;
     # with it an answer of two writes takes 40 ms longer.
     bound = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    if is_shared:
+        bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
     try:
         bound.bind((str(address), port))
         bound.listen(BACKLOG)
     except OSError as failure:
         bound.close()
         raise StartError(
-            f"the API cannot listen on {address} port {port}: {failure.strerror}. "
-            "End what uses it, or set `api.port` to another."
+            f"{what} cannot listen on {address} port {port}: {failure.strerror}. "
+            f"End what uses it, or set `{setting}` to another."
         ) from failure
     return bound
 
@@ -46,7 +60,14 @@ def listen(address: IPAddress, port: int) -> socket.socket:
 class ApiServer:
     """Serves an application between `start` and `stop`."""
 
-    def __init__(self, app: Litestar, bound: socket.socket) -> None:
+    def __init__(
+        self,
+        app: Callable[..., Any],
+        bound: socket.socket,
+        *,
+        name: str = "api",
+        tls: ssl.SSLContext | None = None,
+    ) -> None:
         self._bound = bound
         self._server = uvicorn.Server(
             uvicorn.Config(
@@ -58,9 +79,10 @@ class ApiServer:
                 # on this machine choose the address that tokens and quotas are held to.
                 proxy_headers=False,
                 timeout_graceful_shutdown=STOP_SECONDS,
+                ssl_context_factory=None if tls is None else lambda _config, _default: tls,
             )
         )
-        self._thread = threading.Thread(target=self._run, name="api", daemon=True)
+        self._thread = threading.Thread(target=self._run, name=name, daemon=True)
 
     @property
     def port(self) -> int:
@@ -73,7 +95,10 @@ class ApiServer:
         self._thread.start()
         while not self._server.started:
             if not self._thread.is_alive():
-                raise StartError("the API could not be started: its log lines above say why")
+                raise StartError(
+                    f"the {self._thread.name} listener could not be started: the log lines above "
+                    "say why"
+                )
             time.sleep(POLL_SECONDS)
 
     def stop(self) -> None:

@@ -14,8 +14,8 @@ from typing import Final, TypeVar
 
 from egressway.client import Access, Client, ClientError, Transport, UnknownNameError
 from egressway.client.objects import Account, Pool, Zone
+from egressway.identity.private_file import write_private
 from egressway.services.demo_certificate import self_signed
-from egressway.services.private_file import write_private
 
 __all__ = [
     "DEDICATED",

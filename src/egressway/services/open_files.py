@@ -6,11 +6,14 @@ is raised to the hard one; what the hard limit does not allow only the system's 
 
 from __future__ import annotations
 
+import logging
 import resource
 from dataclasses import dataclass
 from typing import Final
 
-__all__ = ["OpenFiles", "needed_open_files", "raise_open_files"]
+__all__ = ["OpenFiles", "needed_open_files", "prepare_open_files", "raise_open_files"]
+
+_log = logging.getLogger(__name__)
 
 OWN_FILES: Final = 1_024
 """Store, logs, listeners, event queues and the API's clients."""
@@ -48,3 +51,10 @@ def raise_open_files(connection_cap: int) -> OpenFiles:
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
     return OpenFiles(hard, needed_open_files(connection_cap), connection_cap)
+
+
+def prepare_open_files(connection_cap: int) -> None:
+    """Raise the limit, and warn when that is not enough."""
+    shortage = raise_open_files(connection_cap).shortage
+    if shortage:
+        _log.warning("%s", shortage)

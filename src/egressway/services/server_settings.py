@@ -11,36 +11,61 @@ from typing import Final
 import msgspec
 
 from egressway.api.settings import ApiSettings
-from egressway.distribution.server import ServerSettings
 from egressway.model.address import IPAddress, OriginNetworks
+from egressway.model.placement import PlacementRules
 from egressway.model.port_slice import PortRange
+from egressway.model.server import LOCAL
+from egressway.node.settings import NodeSettings
 from egressway.services.configuration import Configuration
 from egressway.services.configuration.types import Egress, ListenerSettings
 from egressway.services.start_error import StartError
-from egressway.wire.snapshot import Listener, Settings
+from egressway.wire.snapshot import Link, Listener, Settings
 
-__all__ = ["api_settings", "origin_networks", "server_settings"]
+__all__ = [
+    "api_settings",
+    "fleet_settings",
+    "node_settings",
+    "origin_networks",
+    "placement_rules",
+]
 
 _LOOPBACK6: Final = ip_address("::1")
 _log = logging.getLogger(__name__)
 
 
-def server_settings(configuration: Configuration) -> ServerSettings:
-    """For the compiler of snapshots."""
-    egress = configuration.egress
-    return ServerSettings(
+def node_settings(
+    configuration: Configuration,
+    *,
+    server: str = LOCAL,
+    epoch: int = 0,
+    link: Link | None = None,
+) -> NodeSettings:
+    """What a server has of its own."""
+    return NodeSettings(
+        server=server,
+        epoch=epoch,
         listeners=tuple(_listener(each) for each in configuration.listeners),
-        settings=_settings(configuration),
-        shared_ips=_shared_ips(egress),
-        ports=PortRange(egress.first_port, egress.last_port),
-        connection_cap=egress.connection_cap,
+        server_name=configuration.ingress.server_name,
+        shared_ips=_shared_ips(configuration.egress),
+        link=link,
     )
+
+
+def fleet_settings(configuration: Configuration) -> Settings:
+    """Limits of every server of a fleet."""
+    return _settings(configuration)
 
 
 def origin_networks(configuration: Configuration) -> OriginNetworks:
     """For the store, which refuses records that lead elsewhere."""
     egress = configuration.egress
     return OriginNetworks(egress.denied_origins, egress.allowed_origins)
+
+
+def placement_rules(configuration: Configuration) -> PlacementRules:
+    """For the store, which refuses placements beyond them."""
+    egress = configuration.egress
+    return PlacementRules(PortRange(egress.first_port, egress.last_port), egress.connection_cap)
 
 
 def api_settings(configuration: Configuration) -> ApiSettings:

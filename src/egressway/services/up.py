@@ -4,17 +4,11 @@ from __future__ import annotations
 
 import dataclasses
 import os
-import signal
-import sys
-import threading
 from collections.abc import Sequence
 from importlib.metadata import version
 from ipaddress import ip_network
 from pathlib import Path
-from types import FrameType
 from typing import Final
-
-import typer
 
 from egressway.data_plane.handle import DataPlaneHandle
 from egressway.data_plane.native import NativeDataPlane
@@ -26,6 +20,7 @@ from egressway.services.configuration import (
 )
 from egressway.services.demo_run import DemoRun
 from egressway.services.log import set_up_logging
+from egressway.services.process import stop_signal, tell
 from egressway.services.start_error import StartError
 
 __all__ = ["run_until_stopped"]
@@ -49,7 +44,7 @@ def run_until_stopped(
 
 
 def _serve(configuration: Configuration, *, demo: bool, new_operator_token: bool) -> None:
-    asked_to_stop = _on_signals()
+    asked_to_stop = stop_signal()
     if demo:
         configuration = _reaching_loopback(configuration)
     egressway = AllInOne(configuration, _native_data_plane)
@@ -58,27 +53,13 @@ def _serve(configuration: Configuration, *, demo: bool, new_operator_token: bool
         _tell_where(egressway, configuration)
         if demo:
             with DemoRun(egressway, configuration) as made:
-                _tell(made.lines())
+                tell(made.lines())
                 asked_to_stop.wait()
         else:
             asked_to_stop.wait()
     finally:
-        _tell(["stopping"])
+        tell(["stopping"])
         egressway.stop()
-
-
-def _on_signals() -> threading.Event:
-    """Set by the first SIGINT or SIGTERM; a second one ends the process at once."""
-    asked_to_stop = threading.Event()
-
-    def ask(number: int, _frame: FrameType | None) -> None:
-        if asked_to_stop.is_set():
-            os._exit(128 + number)
-        asked_to_stop.set()
-
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, ask)
-    return asked_to_stop
 
 
 def _reaching_loopback(configuration: Configuration) -> Configuration:
@@ -101,7 +82,7 @@ def _native_data_plane(configuration: Configuration) -> DataPlaneHandle:
 def _tell_where(egressway: AllInOne, configuration: Configuration) -> None:
     http = [f"http://{address}:{port}" for address, port in egressway.ingress(tls=False)]
     https = [f"https://{address}:{port}" for address, port in egressway.ingress(tls=True)]
-    _tell(
+    tell(
         [
             f"egressway {version('egressway')} is up; Ctrl-C stops it",
             f"  API    {egressway.api_url}/client/v4",
@@ -110,8 +91,3 @@ def _tell_where(egressway: AllInOne, configuration: Configuration) -> None:
             f"  data   {configuration.data} (operator token: admin-token)",
         ]
     )
-
-
-def _tell(lines: list[str]) -> None:
-    typer.echo("\n".join(lines))
-    sys.stdout.flush()

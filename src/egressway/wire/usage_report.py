@@ -10,7 +10,7 @@ from datetime import datetime
 
 import msgspec
 
-__all__ = ["EgressUsage", "UsageReport"]
+__all__ = ["EgressUsage", "UsageReport", "decode", "encode"]
 
 
 class EgressUsage(msgspec.Struct, frozen=True):
@@ -40,3 +40,23 @@ class UsageReport(msgspec.Struct, frozen=True):
     server: str
     at: datetime
     egress: tuple[EgressUsage, ...]
+    process: str = ""
+    """Drawn when the process starts: two of them tell of one server while one takes over."""
+    requests: int = 0
+    """Answers to clients since the report before."""
+    errors: int = 0
+    """Those among them that the proxy gave by itself, for a reason of its own or of its addresses."""
+
+
+_encoder = msgspec.msgpack.Encoder()
+_decoder = msgspec.msgpack.Decoder(UsageReport)
+
+
+def encode(report: UsageReport) -> bytes:
+    """MessagePack, a map keyed by field name."""
+    return _encoder.encode(report)
+
+
+def decode(content: bytes) -> UsageReport:
+    """The inverse of `encode`; raises `msgspec.ValidationError` naming the wrong place."""
+    return _decoder.decode(content)

@@ -32,3 +32,10 @@ def test_protocols_of_one_pair_are_one_row():
     receive(report(usage("tcp"), usage("udp", current=9)), ledger)
     (row,) = ledger.rows([ip_address("2001:db8::1")])
     assert (row.current, row.capacity, row.opened) == (10, 20, 6)
+
+
+def test_report_is_counted_where_its_server_stands():
+    ledger = UsageLedger()
+    receive(report(usage("tcp")), ledger, "lis1")
+    (row,) = ledger.rows_by_pop([ip_address("2001:db8::1")])
+    assert row.pop == "lis1"

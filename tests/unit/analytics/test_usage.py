@@ -6,8 +6,8 @@ from ipaddress import ip_address
 
 import pytest
 
-from egressway.analytics.usage import FORGET_SECONDS, PEAK_SECONDS, UsageLedger
-from egressway.model.usage import UsageRow
+from egressway.analytics.usage import FORGET_SECONDS, PEAK_SECONDS, SILENT_SECONDS, UsageLedger
+from egressway.model.usage import Reporter, UsageRow
 
 IP = ip_address("192.0.2.1")
 OTHER = ip_address("2001:db8::1")
@@ -52,12 +52,14 @@ def test_peak_is_the_highest_of_the_last_minute(ledger, clock):
     clock.now += 2
     assert ledger.rows([IP])[0].peak == 20
     clock.now += PEAK_SECONDS
+    ledger.record([])
     assert ledger.rows([IP])[0].peak == 0
 
 
 def test_peak_is_never_below_what_is_open(ledger, clock):
     ledger.record([row(current=4, peak=4)])
     clock.now += PEAK_SECONDS + 1
+    ledger.record([row(current=4)])
     assert ledger.rows([IP])[0].peak == 4
 
 
@@ -80,3 +82,53 @@ def test_idle_pair_is_forgotten_after_a_day(ledger, clock):
     ledger.record([row(OTHER, current=1)])
     assert ledger.rows([IP]) == []
     assert len(ledger.rows([OTHER])) == 1
+
+
+# Several servers.
+
+LISBON = Reporter("s1", pop="lis1")
+LISBON_TOO = Reporter("s2", pop="lis1")
+PORTO = Reporter("s3", pop="opo1")
+
+
+def test_servers_that_share_an_address_add_up(ledger):
+    ledger.record([row(current=5, peak=6, opened=9)], LISBON)
+    ledger.record([row(current=7, peak=7, opened=7)], PORTO)
+    (told,) = ledger.rows([IP])
+    assert (told.current, told.capacity, told.opened, told.pop) == (12, 200, 16, None)
+    ledger.record([row(current=1, opened=1)], LISBON)
+    (told,) = ledger.rows([IP])
+    assert (told.current, told.peak, told.opened) == (8, 12, 17)
+
+
+def test_pops_are_told_apart(ledger):
+    ledger.record([row(current=1)], LISBON)
+    ledger.record([row(current=2)], LISBON_TOO)
+    ledger.record([row(current=4)], PORTO)
+    told = {each.pop: (each.current, each.capacity) for each in ledger.rows_by_pop([IP])}
+    assert told == {"lis1": (3, 200), "opo1": (4, 100)}
+
+
+def test_report_says_nothing_of_other_servers(ledger):
+    ledger.record([row(current=4)], LISBON)
+    ledger.record([], PORTO)
+    assert ledger.rows([IP])[0].current == 4
+
+
+def test_silent_server_holds_nothing_and_its_counts_stay(ledger, clock):
+    ledger.record([row(current=5, peak=5, opened=5)], LISBON)
+    ledger.record([row(current=1)], PORTO)
+    clock.now += SILENT_SECONDS - 1
+    ledger.record([row(current=1)], PORTO)
+    assert ledger.rows([IP])[0].current == 6
+    clock.now += 2
+    (told,) = ledger.rows([IP])
+    assert (told.current, told.capacity, told.opened, told.peak) == (1, 100, 5, 6)
+
+
+def test_two_processes_of_one_server_add_up(ledger):
+    ledger.record([row(current=3)], Reporter("s1", "older", "lis1"))
+    ledger.record([row(current=2)], Reporter("s1", "newer", "lis1"))
+    assert ledger.rows([IP])[0].current == 5
+    ledger.record([], Reporter("s1", "older", "lis1"))
+    assert ledger.rows([IP])[0].current == 2

@@ -8,31 +8,57 @@ from ipaddress import ip_address
 
 import pytest
 
-from egressway.data_plane.fake import FakeDataPlane
 from egressway.distribution import compile as compiling
-from egressway.distribution.check import check
 from egressway.distribution.compile import compile_since, compile_whole
-from egressway.distribution.server import SHARED_POOL, ServerSettings
-from egressway.model.port_slice import PortRange
-from egressway.wire.snapshot import Listener, Snapshot
+from egressway.model.data_center import DataCenterDraft
+from egressway.model.location import LocationDraft
+from egressway.model.placement_draft import PlacementDraft
+from egressway.model.server import LOCAL, ServerDraft
+from egressway.wire.fleet import FleetPool, FleetSnapshot
+from egressway.wire.fleet_consistency import fleet_inconsistencies
+from egressway.wire.fleet_state import FleetState
+from egressway.wire.snapshot import Settings
 from tests.support.installation import Installation
 
-SERVER = ServerSettings(
-    listeners=(Listener("127.0.0.1", 0, tls=False),), shared_ips=(ip_address("127.0.0.1"),)
-)
+SETTINGS = Settings()
 
 
-def compiled(installation: Installation, since: int | None = None, server=SERVER) -> Snapshot:
+def compiled(installation: Installation, since: int | None = None) -> FleetSnapshot:
     with installation.store.read() as read:
-        return check(compile_since(read, server, since))
+        made = compile_since(read, SETTINGS, since)
+        whole = compile_whole(read, SETTINGS)
+    assert list(fleet_inconsistencies(FleetState(whole), made)) == []
+    return made
 
 
-def only_zone(snapshot: Snapshot):
+def pool_of(made: FleetSnapshot, pool_id: str) -> FleetPool:
+    (own,) = (pool for pool in made.pools if pool.id == pool_id)
+    return own
+
+
+def second_server(installation: Installation, name: str = "ams-1") -> None:
+    """A server beside `local`, in a location of its own."""
+    with installation.write() as write:
+        write.locations.create(LocationDraft.parse({"name": "ams", "latitude": 52, "longitude": 5}))
+        write.data_centers.create(DataCenterDraft.parse({"name": "ams-a", "location": "ams"}))
+        body = {"name": name, "data_center": "ams-a", "link": "192.0.2.10:8644"}
+        write.servers.create(ServerDraft.parse(body))
+
+
+def split(installation: Installation, ip: str, *servers: str) -> None:
+    """Give each server as many ports of the address."""
+    shares = [{"server": server, "ports": 20_000} for server in servers]
+    with installation.write() as write:
+        address = ip_address(ip)
+        write.placements.put(address, PlacementDraft.parse(address, {"shares": shares}))
+
+
+def only_zone(snapshot: FleetSnapshot):
     (zone,) = snapshot.zones
     return zone
 
 
-def only_origin(snapshot: Snapshot):
+def only_origin(snapshot: FleetSnapshot):
     (host,) = only_zone(snapshot).hosts
     (origin,) = host.origins
     return origin
@@ -41,10 +67,10 @@ def only_origin(snapshot: Snapshot):
 # What is in it.
 
 
-def test_empty_store_is_a_snapshot_with_the_shared_pool(installation):
+def test_empty_store_is_a_snapshot_with_the_one_server_there_is(installation):
     made = compiled(installation)
-    assert made.zones == ()
-    assert [pool.id for pool in made.pools] == [made.shared_pool] == [SHARED_POOL]
+    assert (made.zones, made.pools) == ((), ())
+    assert [server.name for server in made.topology.servers] == [LOCAL]
     assert (made.base_revision, made.revision) == (None, installation.revision)
 
 
@@ -55,25 +81,52 @@ def test_zone_without_aegis_has_no_pool_and_with_it_its_own(installation):
     installation.aegis(zone_id, pool_id)
     made = compiled(installation)
     assert only_zone(made).pool == pool_id
-    (own,) = (pool for pool in made.pools if pool.id == pool_id)
-    assert [address.ip for address in own.addresses] == ["127.77.0.1", "127.77.0.2"]
+    assert [each.ip for each in pool_of(made, pool_id).addresses] == ["127.77.0.1", "127.77.0.2"]
 
 
-def test_every_address_gets_the_slice_and_a_cap_never_above_it(installation):
-    installation.pool("127.77.0.1")
-    server = ServerSettings(ports=PortRange(30_000, 30_099), shared_ips=SERVER.shared_ips)
-    addresses = [
-        each for pool in compiled(installation, None, server).pools for each in pool.addresses
-    ]
-    assert [each.slices for each in addresses] == [((30_000, 30_099),)] * 2
-    assert [each.cap for each in addresses] == [100, 100]
+def test_address_that_nobody_has_placed_is_the_local_servers_with_all_ports(installation):
+    pool_id = installation.pool("127.77.0.1")
+    made = compiled(installation)
+    (address,) = pool_of(made, pool_id).addresses
+    (only,) = address.slices
+    assert only.server == LOCAL
+    assert (only.low, only.high) == (made.topology.first_port, made.topology.last_port)
 
 
-def test_shared_address_that_is_dedicated_to_somebody_is_no_longer_shared(installation):
-    pool_id = installation.pool("127.0.0.1")
-    addresses = {pool.id: pool.addresses for pool in compiled(installation).pools}
-    assert addresses[SHARED_POOL] == ()
-    assert [each.ip for each in addresses[pool_id]] == ["127.0.0.1"]
+def test_slices_name_their_servers_and_a_move_tells_who_had_them(installation):
+    pool_id = installation.pool("127.77.0.1")
+    second_server(installation)
+    split(installation, "127.77.0.1", LOCAL, "ams-1")
+    made = compiled(installation)
+    (address,) = pool_of(made, pool_id).addresses
+    assert [each.server for each in address.slices] == [LOCAL, "ams-1"]
+    (move,) = made.topology.moves
+    moved = address.slices[1]
+    assert (move.source, move.target, move.low, move.high) == (
+        *(LOCAL, "ams-1"),
+        *(moved.low, moved.high),
+    )
+
+
+def test_servers_are_told_with_place_number_and_link(installation):
+    second_server(installation)
+    servers = {each.name: each for each in compiled(installation).topology.servers}
+    own = servers["ams-1"]
+    assert (own.data_center, own.location, own.link) == ("ams-a", "ams", "192.0.2.10:8644")
+    assert own.number != servers[LOCAL].number
+
+
+def test_revoked_server_has_no_slices_and_nobody_waits_for_it(installation):
+    pool_id = installation.pool("127.77.0.1")
+    second_server(installation)
+    split(installation, "127.77.0.1", "ams-1")
+    split(installation, "127.77.0.1", LOCAL, "ams-1")
+    with installation.write() as write:
+        write.servers.revoke("ams-1")
+    made = compiled(installation)
+    (address,) = pool_of(made, pool_id).addresses
+    assert {each.server for each in address.slices} == {LOCAL}
+    assert [move for move in made.topology.moves if move.source == "ams-1"] == []
 
 
 SSL = {
@@ -163,14 +216,49 @@ def test_deleted_and_paused_zones_are_removed(installation):
     assert made.zones == ()
 
 
-def test_change_of_a_pool_is_a_difference_without_zones(installation):
+def test_change_of_a_pool_is_a_difference_of_that_pool_alone(installation):
+    installation.pool("127.77.0.9", name="other")
     installation.zone("example.com")
     since = installation.revision
     pool_id = installation.pool("127.77.0.1")
     made = compiled(installation, since)
-    assert made.base_revision == since
-    assert made.zones == ()
-    assert pool_id in [pool.id for pool in made.pools]
+    assert (made.base_revision, made.zones) == (since, ())
+    assert [pool.id for pool in made.pools] == [pool_id]
+
+
+def test_deleted_pool_is_removed(installation):
+    pool_id = installation.pool("127.77.0.1")
+    since = installation.revision
+    with installation.write() as write:
+        write.pools.delete(installation.account_id, pool_id)
+    assert compiled(installation, since).removed_pools == (pool_id,)
+
+
+def test_change_of_a_zone_tells_neither_pools_nor_servers_again(installation):
+    installation.pool("127.77.0.1")
+    since = installation.revision
+    installation.zone("example.com")
+    made = compiled(installation, since)
+    assert (made.topology, made.pools) == (None, ())
+
+
+def test_new_placement_is_a_difference_with_its_pool_and_the_moves(installation):
+    pool_id = installation.pool("127.77.0.1")
+    second_server(installation)
+    since = installation.revision
+    split(installation, "127.77.0.1", LOCAL, "ams-1")
+    made = compiled(installation, since)
+    assert [pool.id for pool in made.pools] == [pool_id]
+    assert len(made.topology.moves) == 1
+
+
+def test_server_that_changes_is_told_with_every_pool(installation):
+    pool_id = installation.pool("127.77.0.1")
+    since = installation.revision
+    second_server(installation)
+    made = compiled(installation, since)
+    assert {each.name for each in made.topology.servers} == {LOCAL, "ams-1"}
+    assert [pool.id for pool in made.pools] == [pool_id]
 
 
 def test_store_older_than_what_runs_is_sent_whole(installation):
@@ -199,11 +287,10 @@ def test_very_many_touched_zones_are_sent_whole(installation, monkeypatch):
 
 
 def test_differences_one_after_another_lead_where_the_whole_leads(installation):
-    plane = FakeDataPlane()
-    plane.apply(compiled(installation))
+    state = FleetState(compiled(installation))
 
     def follow() -> None:
-        plane.apply(compiled(installation, plane.status().revision))
+        state.apply(compiled(installation, state.revision))
 
     pool_id = installation.pool("127.77.0.1")
     zone_id = installation.zone("example.com")
@@ -214,14 +301,28 @@ def test_differences_one_after_another_lead_where_the_whole_leads(installation):
     other = installation.zone("example.net")
     installation.set(other, "ssl", "off")
     installation.certificate(zone_id, "example.com")
+    second_server(installation)
     follow()
     installation.remove_record(zone_id, record_id)
     installation.pause(other)
+    split(installation, "127.77.0.1", LOCAL, "ams-1")
     follow()
     installation.pause(other, paused=False)
     follow()
-    with installation.store.read() as read:
-        whole = compile_whole(read, SERVER)
-    assert plane.status().revision == whole.revision
-    assert [plane.zone(zone.id) for zone in whole.zones] == list(whole.zones)
-    assert plane.status().zones == len(whole.zones) == 2
+    whole = compiled(installation)
+    assert state.revision == whole.revision
+    assert state.topology == whole.topology
+    assert dict(state.pools) == {pool.id: pool for pool in whole.pools}
+    assert dict(state.zones) == {zone.id: zone for zone in whole.zones}
+    assert len(state.zones) == 2
+
+
+def test_difference_fits_every_state_between_its_two_revisions(installation):
+    first = FleetState(compiled(installation))
+    zones = [installation.zone(f"z{number}.example.com") for number in range(3)]
+    second = FleetState(compiled(installation))
+    installation.remove_zone(zones[0])
+    late = compiled(installation, first.revision)
+    for state in (first, second):
+        state.apply(late)
+        assert set(state.zones) == set(zones[1:])

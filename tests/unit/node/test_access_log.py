@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import io
+import resource
+
+import pytest
 
 from egressway.node.access_log import NoAccessLog, RotatingFile, StreamAccessLog
 
@@ -23,6 +26,23 @@ def test_lines_are_appended_to_what_is_there(tmp_path):
         log = RotatingFile(path, max_bytes=100, keep=1)
         log.write(text)
         log.close()
+    assert lines(path) == [b"one", b"two"]
+
+
+def test_full_disk_takes_no_half_of_a_line(tmp_path):
+    path = tmp_path / "access.log"
+    log = RotatingFile(path, max_bytes=1_000, keep=1)
+    log.write(b"one\n")
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    # As on a full disk: the kernel writes what fits, and says how much that was.
+    resource.setrlimit(resource.RLIMIT_FSIZE, (10, limits[1]))
+    try:
+        with pytest.raises(OSError, match="No space left"):
+            log.write(b"a line that is too long\n")
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    log.write(b"two\n")
+    log.close()
     assert lines(path) == [b"one", b"two"]
 
 

@@ -61,3 +61,14 @@ def test_receiving_a_bad_snapshot_answers_with_what_runs_and_the_zone_at_fault(a
     answer = applier.receive(BAD)
     assert (answer.revision, answer.zone_id) == (1, "zone-example.com")
     assert "`lost`" in answer.reason
+
+
+def test_what_runs_is_applied_again_with_its_zones():
+    plane = FakeDataPlane()
+    applier = Applier(plane)
+    applier.again()
+    assert applier.state.applied is None
+    applier.apply(snapshot(1, zone()))
+    applier.again()
+    assert applier.state.applied_total == 2
+    assert (plane.status().revision, plane.status().zones) == (1, 1)

@@ -102,6 +102,44 @@ def test_environment_wins_over_the_file_and_the_command_line_over_both(tmp_path)
     assert load_configuration(data=tmp_path, environment=elsewhere).data == tmp_path
 
 
+def test_what_a_fleet_runs_on_is_chosen_by_short_names(tmp_path):
+    configuration = load(
+        tmp_path,
+        '[bus]\nurl = "nats://192.0.2.1:4222"\n[fleet]\ncertificate_hours = 1.5',
+        EGRESSWAY_BUS="tls://192.0.2.2:4222",
+        EGRESSWAY_STORE="postgresql://192.0.2.3/egressway",
+        EGRESSWAY_NODE_LINK_ADDRESS="2001:db8::1",
+    )
+    assert configuration.bus.url == "tls://192.0.2.2:4222"
+    assert configuration.store_url == "postgresql://192.0.2.3/egressway"
+    assert configuration.node.link_address == ip_address("2001:db8::1")
+    assert configuration.fleet.certificate_hours == 1.5
+    told = problem(tmp_path, "[fleet]\ncertificate_hours = 0")
+    assert "`fleet.certificate_hours` is `0`, but it must be a number of hours" in told
+
+
+def test_routers_are_read(tmp_path):
+    configuration = load(
+        tmp_path,
+        """
+        [announce]
+        asn = 64512
+        router_id = "192.0.2.9"
+        communities = ["64512:100"]
+        [[announce.peers]]
+        address = "2001:db8::1"
+        asn = 64500
+        families = "both"
+        """,
+        EGRESSWAY_ANNOUNCE_MED="7",
+    )
+    announce = configuration.announce
+    assert (announce.asn, announce.med, announce.communities) == (64512, 7, ("64512:100",))
+    (peer,) = announce.peers
+    assert (peer.address, peer.asn, peer.families) == (ip_address("2001:db8::1"), 64500, "both")
+    assert (peer.port, peer.local_address) == (179, None)
+
+
 def test_file_in_the_data_directory_is_found(tmp_path):
     (tmp_path / "egressway.toml").write_text("[api]\nport = 7\n", encoding="utf-8")
     assert load_configuration(data=tmp_path).api.port == 7
@@ -109,7 +147,12 @@ def test_file_in_the_data_directory_is_found(tmp_path):
 
 
 def test_variables_of_the_client_are_not_settings(tmp_path):
-    environment = {"EGRESSWAY_TOKEN": "t", "EGRESSWAY_URL": "u", "EGRESSWAY_TOKEN_FILE": "f"}
+    environment = {
+        "EGRESSWAY_TOKEN": "t",
+        "EGRESSWAY_URL": "u",
+        "EGRESSWAY_TOKEN_FILE": "f",
+        "EGRESSWAY_JOIN_TOKEN": "j",
+    }
     assert load_configuration(data=tmp_path, environment=environment).data == tmp_path
 
 
@@ -160,6 +203,21 @@ BAD = {
         "[[ingress.listeners]]\nport = 1\ntsl = true",
         "`ingress.listeners[0].tsl`",
         "`tls`",
+    ),
+    "router without AS": (
+        '[[announce.peers]]\naddress = "192.0.2.1"',
+        "`announce.peers[0].asn` is missing",
+        "add the router's AS number",
+    ),
+    "announcing to nobody": (
+        '[announce]\nasn = 64512\nrouter_id = "192.0.2.9"',
+        "`announce.asn` is set",
+        "`[[announce.peers]]`",
+    ),
+    "announcing as nobody": (
+        '[announce]\nasn = 64512\n[[announce.peers]]\naddress = "192.0.2.1"\nasn = 64500',
+        "`announce.router_id`",
+        "an IPv4 address",
     ),
     "not TOML": ("[api", "is not TOML", "Correct the file"),
 }

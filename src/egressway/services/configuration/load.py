@@ -19,11 +19,11 @@ import msgspec
 from egressway.model.errors import Invalid
 from egressway.model.lease import parse_leased_address
 from egressway.services.configuration.types import (
+    ENTRIES,
     LIMIT_MEANINGS,
     Configuration,
-    Ingress,
+    Entries,
     Limits,
-    ListenerSettings,
     keys_of,
     limit_kind,
     sections,
@@ -39,11 +39,23 @@ __all__ = [
 ]
 
 PREFIX = "EGRESSWAY_"
+SHORT_NAMES: dict[tuple[str, ...], str] = {
+    ("bus", "url"): "EGRESSWAY_BUS",
+    ("store", "url"): "EGRESSWAY_STORE",
+}
+"""Variables that choose what Egressway runs on; they are said too often for a long name."""
+
 FILE_NAME = "egressway.toml"
 CLIENT_VARIABLES = frozenset(
-    {"EGRESSWAY_ACCOUNT", "EGRESSWAY_TOKEN", "EGRESSWAY_TOKEN_FILE", "EGRESSWAY_URL"}
+    {
+        "EGRESSWAY_ACCOUNT",
+        "EGRESSWAY_JOIN_TOKEN",
+        "EGRESSWAY_TOKEN",
+        "EGRESSWAY_TOKEN_FILE",
+        "EGRESSWAY_URL",
+    }
 )
-"""Variables of the command line client, not of the configuration."""
+"""Variables of the command line, not of the configuration."""
 
 _MISSING = object()
 S = TypeVar("S")
@@ -79,7 +91,7 @@ def load_configuration(
 
 def variable_name(*path: str) -> str:
     """`api.port` is `EGRESSWAY_API_PORT`."""
-    return PREFIX + "_".join(path).upper()
+    return SHORT_NAMES.get(path) or PREFIX + "_".join(path).upper()
 
 
 def _read_file(path: Path) -> dict[str, Any]:
@@ -123,14 +135,15 @@ class _Reader:
         configuration = Configuration(**read)
         self._check_egress(configuration)
         self._check_listeners(configuration)
+        self._check_announce(configuration)
         return configuration
 
     def _section(self, section: type[S], name: str, table: dict[str, Any]) -> S:
         known = list(keys_of(section))
         more = {}
-        if section is Ingress:
-            known.append("listeners")
-            more["listeners"] = self._listeners(table.get("listeners", []))
+        if (entries := ENTRIES.get(section)) is not None:
+            known.append(entries.key)
+            more[entries.key] = self._entries(name, entries, table.get(entries.key, []))
         self._refuse_unknown(table, known, name)
         return section(**self._read(section, name, table), **more)
 
@@ -148,26 +161,28 @@ class _Reader:
         given = {key: value for key, value in read.items() if value is not _MISSING}
         return msgspec.structs.replace(Limits(), **given)
 
-    def _listeners(self, entries: object) -> tuple[ListenerSettings, ...]:
-        if not isinstance(entries, list):
-            self._problem("ingress.listeners", entries, "a list of `[[ingress.listeners]]` tables")
+    def _entries(self, section: str, entries: Entries, given: object) -> tuple[Any, ...]:
+        path = f"{section}.{entries.key}"
+        if not isinstance(given, list):
+            self._problem(path, given, f"a list of `[[{path}]]` tables")
             return ()
         return tuple(
-            self._listener(f"ingress.listeners[{index}]", self._table(entry, "ingress.listeners"))
-            for index, entry in enumerate(entries)
+            self._entry(f"{path}[{index}]", entries, self._table(entry, path))
+            for index, entry in enumerate(given)
         )
 
-    def _listener(self, place: str, table: dict[str, Any]) -> ListenerSettings:
-        keys = keys_of(ListenerSettings)
+    def _entry(self, place: str, entries: Entries, table: dict[str, Any]) -> Any:  # noqa: ANN401
+        keys = keys_of(entries.entry)
         self._refuse_unknown(table, list(keys), place)
-        if "port" not in table:
-            self.problems.append(f"`{place}.port` is missing: add the port to listen on.")
+        for key, advice in entries.required.items():
+            if key not in table:
+                self.problems.append(f"`{place}.{key}` is missing: {advice}.")
         read = {
             key: self._parsed(f"{place}.{key}", about.kind, table[key])
             for key, about in keys.items()
             if key in table
         }
-        return ListenerSettings(**{k: value for k, value in read.items() if value is not _MISSING})
+        return entries.entry(**{k: value for k, value in read.items() if value is not _MISSING})
 
     def _table(self, value: object, name: str) -> dict[str, Any]:
         if isinstance(value, dict):
@@ -234,6 +249,20 @@ class _Reader:
         for address, port in {place for place in places if places.count(place) > 1}:
             self.problems.append(
                 f"{keys} name the port `{port}` of {address} twice: give each listener its own."
+            )
+
+    def _check_announce(self, configuration: Configuration) -> None:
+        announce = configuration.announce
+        if announce.asn == 0:
+            return
+        if announce.router_id is None or announce.router_id.version != 4:
+            self.problems.append(
+                f"`announce.router_id` is `{announce.router_id or ''}`, and `announce.asn` is set: "
+                "give an IPv4 address of this server."
+            )
+        if not announce.peers:
+            self.problems.append(
+                "`announce.asn` is set, and nobody is told: add the routers as `[[announce.peers]]`."
             )
 
 

@@ -9,12 +9,12 @@ from collections.abc import Iterator
 
 from egressway.services.configuration.load import variable_name
 from egressway.services.configuration.types import (
+    ENTRIES,
     LIMIT_MEANINGS,
     Configuration,
-    Ingress,
+    Entries,
     Key,
     Limits,
-    ListenerSettings,
     keys_of,
     limit_kind,
     sections,
@@ -52,18 +52,19 @@ def _lines() -> Iterator[str]:
         for key, about in keys_of(section).items():
             default = _shown(getattr(section(), key))
             yield _row(key, default, variable_name(name, key), _meaning(about))
-        if section is Ingress:
-            yield from _listeners()
+        if (entries := ENTRIES.get(section)) is not None:
+            yield from _entries(name, entries)
     yield from _limits()
 
 
-def _listeners() -> Iterator[str]:
-    yield "\n### `[[ingress.listeners]]`\n"
-    yield "Instead of `http_port` and `https_port`: any number of these.\n"
+def _entries(section: str, entries: Entries) -> Iterator[str]:
+    yield f"\n### `[[{section}.{entries.key}]]`\n"
+    yield f"{entries.meaning}\n"
     yield "| Key | Default | Meaning |\n|---|---|---|"
-    for key, about in keys_of(ListenerSettings).items():
-        default = "required" if key == "port" else f"`{_shown(getattr(ListenerSettings(), key))}`"
-        yield f"| `{key}` | {default} | {_meaning(about)} |"
+    for key, about in keys_of(entries.entry).items():
+        default = f"`{_shown(getattr(entries.entry(), key))}`"
+        told = "required" if key in entries.required else default
+        yield f"| `{key}` | {told} | {_meaning(about)} |"
 
 
 def _limits() -> Iterator[str]:
@@ -92,4 +93,4 @@ def _shown(value: object) -> str:
         return str(value).lower()
     if isinstance(value, int | float):
         return f"{value:g}" if isinstance(value, float) else str(value)
-    return f'"{value}"'
+    return '""' if value is None else f'"{value}"'

@@ -11,9 +11,12 @@ import dataclasses
 from dataclasses import dataclass, field, is_dataclass
 from ipaddress import ip_address
 from pathlib import Path
-from typing import Annotated, Any, Final, get_args, get_origin, get_type_hints
+from typing import Annotated, Any, Final, get_type_hints
 
 from egressway.model.address import DENIED_ORIGINS, IPAddress, IPNetwork
+from egressway.services.configuration.announce import Announce, PeerSettings
+from egressway.services.configuration.fleet import Bus, Fleet, Node
+from egressway.services.configuration.key import Key, keys_of
 from egressway.services.configuration.values import (
     ADDRESS,
     ADDRESSES,
@@ -31,17 +34,24 @@ from egressway.services.configuration.values import (
 from egressway.wire.snapshot import Settings as Limits
 
 __all__ = [
+    "ENTRIES",
     "LIMIT_MEANINGS",
     "AccessLog",
+    "Announce",
     "Api",
+    "Bus",
     "Configuration",
     "DataPlane",
     "Egress",
+    "Entries",
+    "Fleet",
     "Ingress",
     "Key",
     "Limits",
     "ListenerSettings",
     "Log",
+    "Node",
+    "PeerSettings",
     "Store",
     "default_data_directory",
     "keys_of",
@@ -56,25 +66,6 @@ _LOOPBACK: Final[IPAddress] = ip_address("127.0.0.1")
 def default_data_directory() -> Path:
     """The same place where the command line client looks for the operator token."""
     return Path.home() / ".local" / "share" / "egressway"
-
-
-@dataclass(frozen=True, slots=True)
-class Key:
-    """What a key takes and what it means."""
-
-    kind: Kind[Any]
-    meaning: str
-
-
-def keys_of(section: type[Any]) -> dict[str, Key]:
-    """The keys of one section, by name, in the order of the page."""
-    hints = get_type_hints(section, include_extras=True)
-    found = {
-        name: next((part for part in get_args(hint)[1:] if isinstance(part, Key)), None)
-        for name, hint in hints.items()
-        if get_origin(hint) is Annotated
-    }
-    return {name: key for name, key in found.items() if key is not None}
 
 
 def sections() -> dict[str, type[Any]]:
@@ -93,7 +84,8 @@ class Store:
         str,
         Key(
             OPTIONAL_TEXT,
-            "SQLAlchemy URL of the store; empty is the file `store.sqlite` in `data`.",
+            "URL of the store; empty is the file `store.sqlite` in `data`, "
+            "`postgresql://USER@HOST/DATABASE` is shared by several replicas.",
         ),
     ] = ""
 
@@ -245,6 +237,10 @@ class Configuration:
     data_plane: DataPlane = field(default_factory=DataPlane)
     access_log: AccessLog = field(default_factory=AccessLog)
     log: Log = field(default_factory=Log)
+    bus: Bus = field(default_factory=Bus)
+    fleet: Fleet = field(default_factory=Fleet)
+    node: Node = field(default_factory=Node)
+    announce: Announce = field(default_factory=Announce)
     limits: Limits = field(default_factory=Limits)
     """Only its whole numbers are read from `[limits]`; the rest has keys of its own."""
 
@@ -266,6 +262,33 @@ class Configuration:
         """The same in another directory."""
         return dataclasses.replace(self, data=data)
 
+
+@dataclass(frozen=True, slots=True)
+class Entries:
+    """A list of tables inside a section."""
+
+    key: str
+    entry: type[Any]
+    required: dict[str, str]
+    """Keys without a default, and what to add."""
+    meaning: str
+
+
+ENTRIES: dict[type[Any], Entries] = {
+    Ingress: Entries(
+        "listeners",
+        ListenerSettings,
+        {"port": "add the port to listen on"},
+        "Instead of `http_port` and `https_port`: any number of these.",
+    ),
+    Announce: Entries(
+        "peers",
+        PeerSettings,
+        {"address": "add the router's address", "asn": "add the router's AS number"},
+        "The routers that are told: any number of these.",
+    ),
+}
+"""Sections that hold one."""
 
 LIMIT_MEANINGS: dict[str, str] = {
     "tls_handshake_ms": "A client's TLS handshake.",

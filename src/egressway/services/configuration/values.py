@@ -17,12 +17,15 @@ __all__ = [
     "ADDRESSES",
     "BOOLEAN",
     "NETWORKS",
+    "OPTIONAL_ADDRESS",
     "OPTIONAL_TEXT",
     "PATH",
     "PORT",
     "TEXT",
+    "TEXTS",
     "Kind",
     "choice",
+    "hours",
     "number",
     "seconds",
 ]
@@ -56,6 +59,15 @@ def number(low: int, high: int) -> Kind[int]:
 
 def seconds(low: float, high: float) -> Kind[float]:
     """A duration."""
+    return _duration("seconds", low, high)
+
+
+def hours(low: float, high: float) -> Kind[float]:
+    """A longer one."""
+    return _duration("hours", low, high)
+
+
+def _duration(unit: str, low: float, high: float) -> Kind[float]:
 
     def parse(value: object) -> float:
         if not isinstance(value, int | float) or isinstance(value, bool):
@@ -64,7 +76,7 @@ def seconds(low: float, high: float) -> Kind[float]:
             raise ValueError
         return float(value)
 
-    return Kind(f"a number of seconds from {low:g} to {high:g}", parse, float)
+    return Kind(f"a number of {unit} from {low:g} to {high:g}", parse, float)
 
 
 def choice(*options: str) -> Kind[str]:
@@ -134,3 +146,8 @@ NETWORKS = Kind(
     _many(_network),
     _comma_separated,
 )
+OPTIONAL_ADDRESS = Kind(
+    'an IP address such as "192.0.2.1" or "2001:db8::1", or ""',
+    lambda value: _address(value) if value != "" else None,
+)
+TEXTS = Kind("a list of different texts", _many(_text), _comma_separated)

@@ -1,4 +1,4 @@
-"""Files that only their owner may read: tokens."""
+"""Files that only their owner may read: tokens and keys."""
 
 from __future__ import annotations
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from egressway.services.private_file import write_private
+from egressway.identity.private_file import write_private
 
 
 def test_file_is_readable_by_its_owner_alone(tmp_path):

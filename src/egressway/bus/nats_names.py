@@ -1,0 +1,156 @@
+"""Streams, buckets and subjects of Egressway in NATS: the one list of them.
+
+Streams republish what they have stored: servers listen to that with plain subscriptions, which cost
+the NATS server (and a leaf node on the way) next to nothing, and nobody hears of a message that a
+stream has refused. What they miss, they read from the stream.
+
+| Subject | Is |
+|---|---|
+| `egressway.config.<class>` | stream `egressway-config`: changes, in order |
+| `$KV.egressway.gate`, `$KV.egressway.held.<server>` | bucket `egressway`: newest values |
+| `$KV.egressway-whole.<class>.head`, `.<key>.<number>` | bucket `egressway-whole`: parts of wholes |
+| `egressway.live.config.<class>`, `egressway.live.value.<key>` | republished |
+| `egressway.acknowledgement.<server>`, `egressway.report.<server>` | not stored |
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from nats.js.api import DiscardPolicy, RePublish, StorageType, StreamConfig
+
+__all__ = [
+    "ACKNOWLEDGEMENTS",
+    "BASE",
+    "CONFIG",
+    "GATE",
+    "LAST_SEQUENCE",
+    "REPORTS",
+    "REVISION",
+    "SEQUENCE",
+    "VALUES",
+    "WHOLES",
+    "acknowledgement",
+    "config",
+    "heard_by_servers",
+    "held",
+    "live_config",
+    "live_value",
+    "report",
+    "said_by",
+    "streams",
+    "value",
+    "whole",
+]
+
+CONFIG: Final = "egressway-config"
+VALUES: Final = "KV_egressway"
+WHOLES: Final = "KV_egressway-whole"
+GATE: Final = "gate"
+ACKNOWLEDGEMENTS: Final = "egressway.acknowledgement.*"
+REPORTS: Final = "egressway.report.*"
+
+REVISION: Final = "Egressway-Revision"
+BASE: Final = "Egressway-Base-Revision"
+SEQUENCE: Final = "Nats-Sequence"
+LAST_SEQUENCE: Final = "Nats-Last-Sequence"
+
+_KEPT_MESSAGES: Final = 4_096
+_KEPT_BYTES: Final = 2 * 1024**3
+
+
+def config(cls: str) -> str:
+    """Where changes are published."""
+    return f"egressway.config.{cls}"
+
+
+def live_config(cls: str) -> str:
+    """Where they are heard."""
+    return f"egressway.live.config.{cls}"
+
+
+def value(key: str) -> str:
+    """Where a value is stored."""
+    return f"$KV.egressway.{key}"
+
+
+def live_value(key: str) -> str:
+    """Where its changes are heard."""
+    return f"egressway.live.value.{key}"
+
+
+def held(server: str) -> str:
+    """Key of what a server holds."""
+    return f"held.{server}"
+
+
+def whole(cls: str, part: str) -> str:
+    """Where a part of a whole is stored; `head` says which parts there are."""
+    return f"$KV.egressway-whole.{cls}.{part}"
+
+
+def acknowledgement(server: str) -> str:
+    """Where a server acknowledges."""
+    return f"egressway.acknowledgement.{server}"
+
+
+def report(server: str) -> str:
+    """Where a server reports."""
+    return f"egressway.report.{server}"
+
+
+def said_by(server: str) -> tuple[str, ...]:
+    """All that a server ever publishes: its own words, and questions to streams."""
+    questions = ("DIRECT.GET", "STREAM.MSG.GET")
+    return (
+        acknowledgement(server),
+        report(server),
+        value(held(server)),
+        *(
+            f"$JS.{domain}API.{question}.{stream}{below}"
+            for domain in ("", "*.")
+            for question in questions
+            for stream in (CONFIG, VALUES, WHOLES)
+            for below in ("", ".>")
+        ),
+    )
+
+
+def heard_by_servers() -> tuple[str, ...]:
+    """All that servers ever subscribe to: what is republished, and answers."""
+    return ("egressway.live.>", "_INBOX.>")
+
+
+def streams(replicas: int) -> tuple[StreamConfig, ...]:
+    """What the control plane makes where it is not there; an operator may make them otherwise."""
+    return (
+        StreamConfig(
+            name=CONFIG,
+            subjects=["egressway.config.*"],
+            max_msgs_per_subject=_KEPT_MESSAGES,
+            max_bytes=_KEPT_BYTES,
+            discard=DiscardPolicy.OLD,
+            storage=StorageType.FILE,
+            num_replicas=replicas,
+            allow_direct=True,
+            republish=RePublish(src="egressway.config.*", dest=live_config("{{wildcard(1)}}")),
+        ),
+        _bucket(VALUES, replicas, RePublish(src="$KV.egressway.>", dest="egressway.live.value.>")),
+        _bucket(WHOLES, replicas, None),
+    )
+
+
+def _bucket(name: str, replicas: int, republish: RePublish | None) -> StreamConfig:
+    """A key-value bucket as every NATS client knows it."""
+    return StreamConfig(
+        name=name,
+        subjects=[f"${name.replace('_', '.', 1)}.>"],
+        max_msgs_per_subject=1,
+        discard=DiscardPolicy.NEW,
+        storage=StorageType.FILE,
+        num_replicas=replicas,
+        allow_direct=True,
+        allow_rollup_hdrs=True,
+        deny_delete=True,
+        republish=republish,
+    )

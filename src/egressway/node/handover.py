@@ -1,0 +1,152 @@
+"""Ports that come from another server, and ports that go to one (beside CONFIG 4).
+
+    source: its snapshot no longer has the ports -> it opens nothing in them -> tells what is left open
+    target: hears that -> keeps off those tuples -> and only then takes the ports
+
+So no tuple of address, port and origin is ever used by both. A target waits for its source no longer
+when the move is finished, as those of a revoked server are, or its deadline is over.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
+from typing import Final
+
+import msgspec
+
+from egressway.bus.bus import Bus, BusError, Cancel
+from egressway.data_plane.handle import DataPlaneHandle, Held
+from egressway.node.exclusions import OLDER_PROCESS, Exclusions
+from egressway.wire.fleet import FleetMove, Topology
+from egressway.wire.held import HeldPorts, HeldTuples, decode, encode
+
+__all__ = ["Handover"]
+
+REPEAT_SECONDS: Final = 5.0
+_log = logging.getLogger(__name__)
+
+
+class Handover:
+    """For one server. All calls come from the follower's thread; `heard` only wakes it."""
+
+    def __init__(
+        self,
+        bus: Bus,
+        server: str,
+        data_plane: DataPlaneHandle,
+        exclusions: Exclusions,
+        heard: Callable[[str, bytes], None],
+        *,
+        now: Callable[[], float] = time.time,
+    ) -> None:
+        self._bus = bus
+        self._server = server
+        self._data_plane = data_plane
+        self._exclusions = exclusions
+        self._heard = heard
+        self._now = now
+        self._watches: dict[str, Cancel] = {}
+        self._told: dict[str, HeldTuples] = {}
+        self._incoming: tuple[FleetMove, ...] = ()
+        self._outgoing: tuple[FleetMove, ...] = ()
+        self._put: HeldTuples | None = None
+        self._put_at = 0.0
+
+    def close(self) -> None:
+        """Watch nobody any more."""
+        for cancel in self._watches.values():
+            with suppress(BusError):
+                cancel()
+        self._watches.clear()
+
+    # As the target.
+
+    def look_at(self, topology: Topology) -> None:
+        """Learn which moves there are; watch their sources from now on."""
+        self._incoming = tuple(
+            move
+            for move in topology.moves
+            if move.target == self._server and move.source != self._server
+        )
+        self._outgoing = tuple(move for move in topology.moves if move.source == self._server)
+        sources = {move.source for move in self._incoming}
+        for source in self._watches.keys() - sources:
+            self._unwatch(source)
+        for source in sources - self._watches.keys():
+            self._watch(source)
+
+    def waiting(self) -> frozenset[str]:
+        """Moves whose ports are not to be used yet."""
+        return frozenset(move.id for move in self._incoming if not self._may_use(move))
+
+    def hear(self, source: str, content: bytes) -> None:
+        """What a source has told; in force for the data plane on return."""
+        if source not in self._watches:
+            return
+        try:
+            self._told[source] = decode(content)
+        except msgspec.MsgspecError as defect:
+            _log.error("what server %s holds cannot be read: %s", source, defect)
+            return
+        self._exclude(source)
+
+    def _may_use(self, move: FleetMove) -> bool:
+        told = self._told.get(move.source)
+        is_told = told is not None and move.id in told.moves
+        return is_told or move.deadline <= self._now()
+
+    def _exclude(self, source: str) -> None:
+        told = self._told.get(source)
+        moves = [move for move in self._incoming if move.source == source]
+        held = told.held if told else ()
+        self._exclusions.put(f"server {source}", _within(held, moves))
+
+    def _watch(self, source: str) -> None:
+        with suppress(BusError):
+            self._watches[source] = self._bus.watch_held(
+                source, lambda content: self._heard(source, content)
+            )
+
+    def _unwatch(self, source: str) -> None:
+        with suppress(BusError):
+            self._watches.pop(source)()
+        self._told.pop(source, None)
+        self._exclude(source)
+
+    # As the source.
+
+    def tell(self) -> None:
+        """Publish what is still open in ports that have left, when that has changed."""
+        if not self._outgoing and self._put is None:
+            return
+        held = HeldTuples(
+            tuple(move.id for move in self._outgoing),
+            tuple(HeldPorts(each.egress_ip, each.origin, each.ports) for each in self._all_held()),
+        )
+        is_old = self._now() - self._put_at > REPEAT_SECONDS
+        if held == self._put and not (is_old and self._outgoing):
+            return
+        try:
+            self._bus.put_held(self._server, encode(held))
+        except BusError as failure:
+            _log.debug("what this server holds is told later: %s", failure)
+            return
+        self._put, self._put_at = held, self._now()
+
+    def _all_held(self) -> tuple[Held, ...]:
+        """Also of a process that this one has replaced: its connections are this server's still."""
+        return (*self._data_plane.held(), *self._exclusions.of(OLDER_PROCESS))
+
+
+def _within(held: Iterable[HeldPorts], moves: Iterable[FleetMove]) -> Iterator[Held]:
+    """Only tuples in ports that are on their way here; the rest is no business of this server."""
+    for each in held:
+        ranges = [(move.low, move.high) for move in moves if move.ip == each.egress_ip]
+        ports = tuple(
+            port for port in each.ports if any(low <= port <= high for low, high in ranges)
+        )
+        if ports:
+            yield Held(each.egress_ip, each.origin, ports)

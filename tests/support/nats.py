@@ -1,0 +1,94 @@
+"""Real NATS servers, started by the tests on ports that are free."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import signal
+import socket
+import subprocess
+from pathlib import Path
+from typing import Any, Self
+
+from tests.support.waiting import eventually
+
+BINARY = shutil.which("nats-server") or "/usr/sbin/nats-server"
+
+
+def free_port() -> int:
+    """A port that nobody listened on a moment ago."""
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        return int(probe.getsockname()[1])
+
+
+class NatsServer:
+    """One nats-server process with its files in `directory`; stop and start it as often as you like."""
+
+    def __init__(self, directory: Path, **settings: Any) -> None:
+        directory.mkdir(parents=True, exist_ok=True)
+        self.port = free_port()
+        self._file = directory / "nats.conf"
+        self._log = directory / "nats.log"
+        self._process: subprocess.Popen[bytes] | None = None
+        self._settings = {"host": "127.0.0.1", "log_file": str(self._log), **settings}
+        self._write()
+
+    @classmethod
+    def with_jetstream(cls, directory: Path, **settings: Any) -> Self:
+        """Keeps streams in `directory`; `domain` names its JetStream."""
+        jetstream: dict[str, Any] = {"store_dir": str(directory / "streams")}
+        if domain := settings.pop("domain", None):
+            jetstream["domain"] = domain
+        return cls(directory, jetstream=jetstream, **settings)
+
+    @property
+    def url(self) -> str:
+        return f"nats://127.0.0.1:{self.port}"
+
+    def take_the_place_of(self, other: NatsServer) -> None:
+        """Listen where another one did, with files of its own."""
+        self.port = other.port
+        self._write()
+
+    def start(self) -> Self:
+        self._process = subprocess.Popen(
+            [BINARY, "-c", str(self._file)], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        )
+        eventually(self._is_listening, why=f"nats-server, see {self._log}")
+        return self
+
+    def stop(self, *, kill: bool = False) -> None:
+        if self._process is not None:
+            self._process.send_signal(signal.SIGKILL if kill else signal.SIGTERM)
+            self._process.wait(timeout=30)
+            self._process = None
+
+    def pause(self) -> None:
+        """Its network is as good as cut: connections stay, nothing answers."""
+        assert self._process is not None
+        self._process.send_signal(signal.SIGSTOP)
+
+    def resume(self) -> None:
+        assert self._process is not None
+        self._process.send_signal(signal.SIGCONT)
+
+    def log(self) -> str:
+        return self._log.read_text(encoding="utf-8") if self._log.exists() else ""
+
+    def __enter__(self) -> Self:
+        return self.start()
+
+    def __exit__(self, *_: object) -> None:
+        self.stop(kill=True)
+
+    def _write(self) -> None:
+        self._file.write_text(json.dumps({**self._settings, "port": self.port}), encoding="utf-8")
+
+    def _is_listening(self) -> bool:
+        assert self._process is not None
+        assert self._process.poll() is None, self.log()
+        try:
+            socket.create_connection(("127.0.0.1", self.port), timeout=1).close()
+        except OSError:
+            return False
+        return True
