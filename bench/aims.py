@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from bench.forwarding import forwarding
 from bench.result import Run
 from bench.summary import Ratio, Summary
 
@@ -13,6 +14,7 @@ _CASES = {"keepalive": "HTTP/1.1 keep-alive", "chunked": "10 KB chunked bodies"}
 _RATE_RATIO = 1.05
 _DIAL_P99_US = 25.0
 _ZONE_BYTES = 2_048
+_ADDED_P50_US = 150.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +32,13 @@ class Aim:
 
 def aims(run: Run, summaries: list[Summary]) -> list[Aim]:
     """Every aim, in a fixed order, measured or not."""
-    return [*_request_aims(summaries), _dial_aim(run), *_memory_aims(run), *_clean_aims(run)]
+    return [
+        *_request_aims(summaries),
+        _dial_aim(run),
+        *_memory_aims(run),
+        _forwarding_aim(summaries),
+        *_clean_aims(run),
+    ]
 
 
 def _request_aims(summaries: list[Summary]) -> Iterator[Aim]:
@@ -85,6 +93,15 @@ def _memory_aims(run: Run) -> Iterator[Aim]:
             f"{grown:,.0f} bytes",
             grown <= _ZONE_BYTES,
         )
+
+
+def _forwarding_aim(summaries: list[Summary]) -> Aim:
+    text = f"forwarding within a data center adds at most {_ADDED_P50_US:.0f} us to p50"
+    for each in forwarding(summaries):
+        if each.single == PRODUCT and each.added_p50_us is not None:
+            added = each.added_p50_us
+            return Aim(text, f"{added:.0f} us", added <= _ADDED_P50_US)
+    return Aim(text, "-", None)
 
 
 def _clean_aims(run: Run) -> Iterator[Aim]:

@@ -25,7 +25,8 @@ class Case:
     """One load.
 
     `connections` clients at once, `streams` requests in flight on each, `body_bytes` in every
-    answer. With `closes` every request comes on a connection of its own.
+    answer. With `closes` every request comes on a connection of its own. With `forwards` the
+    request may also be measured through two proxies, one behind the other.
     """
 
     name: str
@@ -36,6 +37,7 @@ class Case:
     connections: int = 64
     streams: int = 1
     closes: bool = False
+    forwards: bool = False
 
 
 def zone_names(count: int = TABLE_SIZE) -> list[str]:
@@ -50,4 +52,10 @@ CASES = (
     Case("http2", "HTTP/2 in, 32 B", Protocol.H2C, "/small", 32, connections=32, streams=10),
     Case("tls", "TLS in, 32 B", Protocol.HTTP1_TLS, "/small", 32),
     Case("connect", "a connection per request, 32 B", Protocol.HTTP1, "/small", 32, closes=True),
+    Case("forward", "forwarded once, 32 B", Protocol.HTTP1, "/small", 32, forwards=True),
+    Case(
+        *("forward-alone", "forwarded once, one client, 32 B", Protocol.HTTP1, "/small", 32),
+        connections=1,
+        forwards=True,
+    ),
 )

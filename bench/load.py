@@ -71,7 +71,8 @@ class LoadGenerator:
         whole = max(1, round(self._seconds))
         closing = ["-H", "Connection: close"] if case.closes else []
         return [
-            *("wrk", "-t", "2", "-c", str(case.connections), "-d", f"{whole}s"),
+            *("wrk", "-t", str(min(2, case.connections)), "-c", str(case.connections)),
+            *("-d", f"{whole}s"),
             *("-s", str(_SCRIPT), "-H", f"Host: {ZONE}", *closing),
             f"{scheme}://{host}:{port}{case.path}",
         ]

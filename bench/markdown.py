@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from bench.aims import Aim
 from bench.cases import CASES
+from bench.forwarding import forwarding
 from bench.result import Churn, Run, SliceFill
 from bench.summary import Ratio, Summary
 from bench.targets import REFERENCE, TARGETS
@@ -20,6 +21,7 @@ def markdown(run: Run, summaries: list[Summary], aims: list[Aim], picture: str) 
         *_head(run, picture),
         *_aim_section(aims),
         *_request_section(run, summaries),
+        *_forwarding_section(summaries),
         *_fill_section(run.fills),
         *_memory_section(run),
         *_failure_section(run),
@@ -70,6 +72,30 @@ def _request_section(run: Run, summaries: list[Summary]) -> Iterator[str]:
         if found:
             yield f"### {case.title}"
             yield _case_table(found)
+
+
+def _forwarding_section(summaries: list[Summary]) -> Iterator[str]:
+    found = forwarding(summaries)
+    if not found:
+        return
+    yield "## Forwarding"
+    yield (
+        "The same proxy twice, one behind the other over mutual TLS, against the same proxy alone. "
+        "`added p50` is with one client that waits for each answer; the ratios are with 64. Both "
+        "proxies of a chain share the machine, so that a request through two costs the throughput "
+        "of one; in a fleet they run on two servers."
+    )
+    rows = [
+        [
+            each.title,
+            f"{each.added_p50_us:+,.0f}" if each.added_p50_us is not None else "-",
+            f"{each.rate_ratio:.2f}" if each.rate_ratio is not None else "-",
+            f"{each.added_cpu_us:+,.1f}" if each.added_cpu_us is not None else "-",
+        ]
+        for each in found
+    ]
+    header = ["chain", "added p50, us", "requests/s to alone", "added CPU us"]
+    yield table(header, rows, numbers_from=1)
 
 
 def _noise(run: Run) -> str:

@@ -11,7 +11,8 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter, NullFormatter, NullLocator
 
-from bench.cases import CASES, Case
+from bench.cases import CASES as ALL_CASES
+from bench.cases import Case
 from bench.result import Run, SliceFill
 from bench.summary import Ratio, Summary
 from bench.targets import REFERENCE, TARGETS
@@ -24,6 +25,9 @@ _COLOURS = {
     "nginx": "#3c8d5a",
     "envoy": "#8a63a8",
 }
+CASES = [case for case in ALL_CASES if not case.forwards]
+"""What forwarding costs is a table of its own on the page."""
+
 _INK = "#333333"
 _GRID = "#dddddd"
 _FINE_TICKS = (0.5, 0.75, 1.0, 1.25, 1.5, 2.0, 3.0)
@@ -79,7 +83,7 @@ def _family(name: str) -> str:
 
 
 def _proxies() -> list[Target]:
-    return [target for target in TARGETS if target.source is not None]
+    return [target for target in TARGETS if target.source is not None and not target.chained]
 
 
 def _legend(summaries: list[Summary]) -> list[Line2D]:

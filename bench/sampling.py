@@ -134,7 +134,8 @@ class Sampler:
         tree = None
         if command:
             tree = stack.enter_context(ProcessTree(target.name, command, self._place.work))
-            tree.wait_until_listening([target.ports.of(case.protocol), target.ports.plain])
+            own = [target.ports.of(case.protocol), target.ports.plain]
+            tree.wait_until_listening([*target.inner_ports, *own])
         verify(target, case)
         return Running(target, tree, self._place.work)
 

@@ -17,6 +17,8 @@ from typing import IO
 
 import msgspec
 
+from bench.fleet_identity import identity_files
+
 DRAIN_SECONDS = 0.1
 """Between two drains: at 100,000 requests/s about 5 MB of log lines gather."""
 
@@ -64,6 +66,7 @@ class Options:
     access_log: Path | None
     health: Path
     workers: int
+    identity: Path | None
 
 
 def add(health: Health, drained: _Drained) -> None:
@@ -98,6 +101,8 @@ def serve(options: Options) -> None:
         log_buffer_bytes=LOG_BUFFER_BYTES,
         access_log=options.access_log is not None,
     )
+    if options.identity is not None:
+        plane.set_identity(*(part.read_bytes() for part in identity_files(options.identity)))
     plane.apply(options.snapshot.read_bytes())
     health = Health()
     status = msgspec.msgpack.decode(plane.status(), type=_Status)
@@ -129,8 +134,9 @@ def _options(arguments: list[str]) -> Options:
     parser.add_argument("--access-log", type=Path)
     parser.add_argument("--health", type=Path, required=True)
     parser.add_argument("--workers", type=int, default=2)
+    parser.add_argument("--identity", type=Path, help="as `bench.fleet_identity` writes it")
     given = parser.parse_args(arguments)
-    return Options(given.snapshot, given.access_log, given.health, given.workers)
+    return Options(given.snapshot, given.access_log, given.health, given.workers, given.identity)
 
 
 if __name__ == "__main__":

@@ -11,7 +11,7 @@ import msgspec
 from bench import origin
 from bench.certificates import CertificatePair
 
-WIRE = 1
+WIRE = 2
 SHARED_POOL = "shared"
 
 
@@ -40,6 +40,7 @@ def snapshot(
     pools: list[dict[str, Any]],
     listeners: list[Listener],
     settings: dict[str, Any] | None = None,
+    fleet: dict[str, Any] | None = None,
 ) -> bytes:
     """A whole snapshot, encoded; `pools` must hold one named `SHARED_POOL`."""
     limits = {
@@ -60,6 +61,7 @@ def snapshot(
             "pools": pools,
             "shared_pool": SHARED_POOL,
             "zones": list(zones),
+            **({"fleet": fleet} if fleet else {}),
         }
     )
 

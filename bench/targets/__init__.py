@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bench.targets import direct, egressway, envoy, haproxy, nginx
+from bench.targets import chains, direct, egressway, envoy, haproxy, nginx
 from bench.targets.target import Target
 
 REFERENCE = haproxy.HTTP
@@ -17,5 +17,8 @@ TARGETS: tuple[Target, ...] = (
     nginx.LOGGING,
     envoy.PLAIN,
     envoy.LOGGING,
+    chains.EGRESSWAY,
+    chains.HAPROXY,
+    chains.NGINX,
     direct.DIRECT,
 )

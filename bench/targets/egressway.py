@@ -46,4 +46,5 @@ LOGGING = Target(
     protocols=EVERY_PROTOCOL,
     configure=_configure,
     log_files=("egressway.access",),
+    in_chains=True,
 )

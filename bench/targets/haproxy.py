@@ -115,6 +115,7 @@ HTTP = Target(
     logs=False,
     protocols=EVERY_PROTOCOL,
     configure=_configure_http,
+    in_chains=True,
 )
 
 HTTP_LOGGING = replace(
@@ -125,6 +126,7 @@ HTTP_LOGGING = replace(
     ports=Ports.starting_at(18020),
     logs=True,
     log_files=("haproxy-log.out",),
+    in_chains=False,
 )
 
 TCP = Target(

@@ -106,6 +106,7 @@ PLAIN = Target(
     logs=False,
     protocols=EVERY_PROTOCOL,
     configure=_configure,
+    in_chains=True,
 )
 
 LOGGING = replace(
@@ -116,4 +117,5 @@ LOGGING = replace(
     ports=Ports.starting_at(18050),
     logs=True,
     log_files=("nginx-log.access",),
+    in_chains=False,
 )

@@ -50,6 +50,8 @@ class Target:
 
     `source` is the only address it may use towards the origin (`None`: not a proxy at all).
     `configure` writes the configuration and returns the command that runs it in the foreground.
+    `chained`: two proxies, the first forwarding to the second over mutual TLS; only cases that
+    forward are asked of them.
     """
 
     name: str
@@ -61,9 +63,18 @@ class Target:
     configure: Callable[[Target, Place], list[str]]
     log_files: tuple[str, ...] = ()
     """Access logs below the scratch directory, emptied between rounds."""
+    chained: bool = False
+    single: str | None = None
+    """Of a chain: the same proxy alone, which its cost is compared with."""
+    in_chains: bool = False
+    """Of a single proxy: there is a chain of it."""
+    inner_ports: tuple[int, ...] = ()
+    """Of a chain: where the second proxy listens."""
 
     def takes(self, case: Case) -> bool:
-        return case.protocol in self.protocols
+        if case.forwards:
+            return self.chained or self.in_chains
+        return not self.chained and case.protocol in self.protocols
 
 
 EVERY_PROTOCOL = frozenset(Protocol)
