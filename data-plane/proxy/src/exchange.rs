@@ -44,6 +44,8 @@ pub struct Exchange<'a, C> {
     pub(crate) retries: Retries,
     /// What was read of the body for a server that did not need it: the next one gets it first.
     pub(crate) kept: Bytes,
+    /// Something of the body has been read and is not kept: the request cannot be sent again.
+    pub(crate) is_body_gone: bool,
     /// The answer has begun: no other can follow.
     pub(crate) is_answered: bool,
 }
@@ -92,7 +94,10 @@ impl Failure {
     pub fn has_found_no_port(&self) -> bool {
         !self.is_answered
             && !self.is_touched
-            && matches!(self.error.code, Code::NoApplicableIp | Code::EgressCapacityExhausted)
+            && matches!(
+                self.error.code,
+                Code::NoApplicableIp | Code::NoApplicableIpInRegion | Code::EgressCapacityExhausted
+            )
     }
 }
 
@@ -113,6 +118,7 @@ impl<'a, C: ClientSide> Exchange<'a, C> {
             response: ResponseHead::default(),
             retries: Retries::default(),
             kept: Bytes::new(),
+            is_body_gone: false,
             is_answered: false,
         }
     }
@@ -120,7 +126,7 @@ impl<'a, C: ClientSide> Exchange<'a, C> {
     /// Carries the request of a client to an origin and its answer back.
     pub async fn run(mut self, connection: &ConnectionInfo) -> Result<(), Failure> {
         let outcome = self.try_origins(connection).await;
-        let is_touched = !self.kept.is_empty();
+        let is_touched = self.is_body_gone || !self.kept.is_empty();
         outcome.map_err(|error| Failure { error, is_answered: self.is_answered, is_touched })
     }
 
