@@ -90,13 +90,16 @@ pub enum CallFailure {
 }
 
 impl Failure {
-    /// Nothing of the request has been sent, for want of a port.
+    /// Nothing of the request has been sent, for want of a port or of a server that has one.
     pub fn has_found_no_port(&self) -> bool {
         !self.is_answered
             && !self.is_touched
             && matches!(
                 self.error.code,
-                Code::NoApplicableIp | Code::NoApplicableIpInRegion | Code::EgressCapacityExhausted
+                Code::NoApplicableIp
+                    | Code::NoApplicableIpInRegion
+                    | Code::EgressCapacityExhausted
+                    | Code::EgressServerUnreachable
             )
     }
 }
