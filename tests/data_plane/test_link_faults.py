@@ -153,6 +153,34 @@ def test_request_whose_server_turns_out_dead_goes_where_the_newest_tables_say():
             assert len(home.requests) == 1
 
 
+@pytest.mark.parametrize("body", [b"", b"x" * 100_000], ids=["bodiless", "with a body"])
+def test_request_is_not_refused_because_its_server_hears_of_a_change_later(body):
+    with Origin(answering()) as home:
+        fleet, ip = pair(HOST, home.port)
+        fleet.pools["p"].held = {}
+        with fleet, H1Client(fleet[HERE].http) as client:
+            fleet.pools["p"].held = {NEAR: [address(ip)]}
+            fleet.apply(HERE)
+            client.send(request_bytes(HOST, method="POST", body=body))
+            eventually(lambda: fleet.peer(HERE, NEAR)["state"] == "up")
+            fleet.apply(NEAR)
+            assert client.read_response().status == 200
+            assert [request.body for request in home.requests] == [body]
+            assert fetch(fleet[HERE].http, HOST).status == 200
+
+
+def test_request_that_its_server_never_hears_of_is_refused():
+    with Origin(answering()) as home:
+        fleet, ip = pair(HOST, home.port)
+        fleet.pools["p"].held = {}
+        with fleet:
+            fleet.pools["p"].held = {NEAR: [address(ip)]}
+            fleet.apply(HERE)
+            refused = fetch(fleet[HERE].http, HOST, method="POST", body=b"x")
+            assert (refused.status, refused.error) == (503, "no_applicable_ip")
+            assert home.connections == []
+
+
 def test_server_that_stops_lets_forwarded_requests_end():
     gate = Gate()
     with Origin(answering(gate)) as home:

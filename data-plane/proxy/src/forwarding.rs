@@ -106,8 +106,10 @@ impl<C: ClientSide> Exchange<'_, C> {
             Verdict::Untouched => Attempted::Again(error),
             Verdict::Failed(failed) => {
                 let weighed = weigh(&failed, error);
-                if matches!(weighed, Attempted::Elsewhere(_)) {
-                    self.retries.connections += failed.attempts;
+                match weighed {
+                    Attempted::Elsewhere(_) => self.retries.connections += failed.attempts,
+                    Attempted::Unreachable(_) => self.is_disputed = true,
+                    _ => {}
                 }
                 weighed
             }
