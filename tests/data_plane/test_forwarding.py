@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import threading
+from contextlib import ExitStack
+
 import pytest
 
 from tests.support.addresses import egress_ip
@@ -160,6 +163,44 @@ def test_body_is_not_lost_to_a_server_that_has_no_capacity():
             assert seen == [(ips[NEAR], b""), (ips[BESIDE], body)]
             gate.open()
             assert first.read_response().status == 200
+
+
+def test_body_is_not_lost_between_a_full_server_and_one_that_stops():
+    body = bytes(range(250)) * 600
+    gate, seen = Gate(), []
+
+    def serve(connection: Connection) -> None:
+        while (request := connection.read_request()) is not None:
+            if request.body:
+                seen.append(request.body)
+            connection.send(response_bytes(200, b"done") if request.body else gate(request))
+
+    with Origin(serve) as home, ExitStack() as ending:
+        fleet = Fleet(spots(HERE, NEAR, BESIDE))
+        near, beside, more = (egress_ip() for _ in range(3))
+        both = fleet.pool("both", near=[address(near, cap=1)], beside=[address(beside)])
+        fleet.zone(HOST, origin(home.port), pool=both)
+        one = fleet.pool("one", beside=[address(more)])
+        fleet.zone("www.example.org", origin(home.port), pool=one)
+        with fleet:
+            full, busy = (ending.enter_context(H1Client(fleet[HERE].http)) for _ in range(2))
+            idle = ending.enter_context(H1Client(fleet[BESIDE].http))
+            full.send(request_bytes(HOST))
+            busy.send(request_bytes("www.example.org"))
+            eventually(lambda: gate.waiting == 2)
+            assert idle.request("unknown.example.com").error == "zone_not_found"
+            stopping = threading.Thread(target=fleet[BESIDE].native.stop, args=(20.0,))
+            stopping.start()
+            ending.callback(stopping.join)
+            # It goes on with what is under way, and says at the same time that its link takes no more.
+            assert idle.is_closed_by_peer()
+            with H1Client(fleet[HERE].http) as late:
+                late.send(request_bytes(HOST, method="POST", body=body))
+                eventually(lambda: seen or fleet[NEAR].status()["waiting"] == 1)
+                gate.open()
+                assert late.read_response().status == 200
+            assert seen == [body]
+            assert [client.read_response().status for client in (full, busy)] == [200, 200]
 
 
 def test_overflow_pool_goes_to_the_closest_location():

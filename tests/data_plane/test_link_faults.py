@@ -5,13 +5,14 @@ from __future__ import annotations
 import base64
 import os
 import signal
+import socket
 import threading
 
 import pytest
 
 from tests.support.addresses import egress_ip, listening_port
 from tests.support.certificates import Authority
-from tests.support.fleet import BESIDE, FAR, HERE, NEAR, Fleet, pair, spots
+from tests.support.fleet import BESIDE, FAR, HERE, LINK_IP, NEAR, Fleet, pair, spots
 from tests.support.h1_client import H1Client, fetch
 from tests.support.http_message import (
     request_bytes,
@@ -134,6 +135,50 @@ def test_dead_peer_is_passed_over_and_used_again_when_it_is_back():
             fleet.wait_up(HERE, NEAR)
             assert fetch(fleet[HERE].http, HOST).status == 200
             assert home.peers == [ips[FAR], ips[NEAR]]
+
+
+def test_request_whose_server_turns_out_dead_goes_where_the_newest_tables_say():
+    with Origin(answering()) as home, socket.create_server((LINK_IP, 0)) as silent:
+        fleet = Fleet(spots(HERE, NEAR, BESIDE), settings={"link_dial_ms": 1_000})
+        fleet.apart.add(NEAR)
+        fleet.links[NEAR] = silent.getsockname()[1]
+        pool = fleet.pool("p", near=[address(egress_ip())])
+        fleet.zone(HOST, origin(home.port), pool=pool)
+        with fleet, H1Client(fleet[HERE].http) as client:
+            client.send(request_bytes(HOST, method="POST", body=b"x"))
+            with silent.accept()[0]:
+                fleet.pools[pool].held = {BESIDE: [address(egress_ip())]}
+                fleet.apply()
+                assert client.read_response().status == 200
+            assert len(home.requests) == 1
+
+
+@pytest.mark.parametrize("body", [b"", b"x" * 100_000], ids=["bodiless", "with a body"])
+def test_request_is_not_refused_because_its_server_hears_of_a_change_later(body):
+    with Origin(answering()) as home:
+        fleet, ip = pair(HOST, home.port)
+        fleet.pools["p"].held = {}
+        with fleet, H1Client(fleet[HERE].http) as client:
+            fleet.pools["p"].held = {NEAR: [address(ip)]}
+            fleet.apply(HERE)
+            client.send(request_bytes(HOST, method="POST", body=body))
+            eventually(lambda: fleet.peer(HERE, NEAR)["state"] == "up")
+            fleet.apply(NEAR)
+            assert client.read_response().status == 200
+            assert [request.body for request in home.requests] == [body]
+            assert fetch(fleet[HERE].http, HOST).status == 200
+
+
+def test_request_that_its_server_never_hears_of_is_refused():
+    with Origin(answering()) as home:
+        fleet, ip = pair(HOST, home.port)
+        fleet.pools["p"].held = {}
+        with fleet:
+            fleet.pools["p"].held = {NEAR: [address(ip)]}
+            fleet.apply(HERE)
+            refused = fetch(fleet[HERE].http, HOST, method="POST", body=b"x")
+            assert (refused.status, refused.error) == (503, "no_applicable_ip")
+            assert home.connections == []
 
 
 def test_server_that_stops_lets_forwarded_requests_end():

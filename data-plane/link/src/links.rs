@@ -186,6 +186,11 @@ impl Links {
         self.identity.load_full()
     }
 
+    /// A peer that has not answered for so long is dead.
+    pub(crate) fn dead_after(&self) -> Duration {
+        self.settings.load().dead
+    }
+
     /// The peers from now on. Whoever is none of them any more is cut off, in both directions.
     pub fn set(&self, fleet: &Arc<FleetEntry>, settings: LinkSettings) {
         self.settings.store(Arc::new(settings));

@@ -16,15 +16,23 @@ use tokio::sync::Notify;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
-/// What one stream may have on its way; far more than a data center's round trip needs, enough for a continent's.
-pub(crate) const STREAM_WINDOW: u32 = 2 << 20;
-/// Streams belong to different clients: a slow one must not take the room of the others.
+/// What one stream may have on its way, and what one slow client can make this server hold: as much as an HTTP/2
+/// origin's stream, so that forwarding adds nothing to it.
+pub(crate) const STREAM_WINDOW: u32 = 512 * 1024;
+/// Requests at once on one connection; there may be several connections.
+pub(crate) const STREAMS: u32 = 4_000;
+/// Streams belong to different clients: slow ones must not take the room of the others, even if all but one are slow.
 pub(crate) const CONNECTION_WINDOW: u32 = (1 << 31) - 1;
+const _: () = assert!(STREAMS as u64 * STREAM_WINDOW as u64 <= CONNECTION_WINDOW as u64);
 pub(crate) const FRAME_BYTES: u32 = 64 * 1024;
 /// Bytes of one stream that wait for the socket.
 pub(crate) const SEND_BUFFER: usize = 256 * 1024;
 /// The head of a stream is a few fixed fields, its trailers one record.
 pub(crate) const HEADER_LIST: u32 = 2 << 20;
+/// Streams that are given up before the far worker has looked at them, at most.
+pub(crate) const UNSEEN_RESETS: usize = 64 * 1024;
+/// Streams given up that are remembered, so that what was on its way to them needs no answer.
+pub(crate) const RESET_STREAMS: usize = 1024;
 
 pub(crate) struct Outbound {
     pub send: SendRequest<Bytes>,
@@ -84,6 +92,9 @@ async fn begin(tls: TlsStream<TcpStream>) -> Result<(SendRequest<Bytes>, Connect
         .max_frame_size(FRAME_BYTES)
         .max_send_buffer_size(SEND_BUFFER)
         .max_header_list_size(HEADER_LIST)
+        .max_concurrent_reset_streams(RESET_STREAMS)
+        // By default a connection ends when data has come for a thousand streams that were given up, which clients do.
+        .max_local_error_reset_streams(None)
         .enable_push(false)
         .initial_max_send_streams(0)
         .handshake(tls)
@@ -124,24 +135,23 @@ pub(crate) async fn drive(
         biased;
         _ = &mut connection => Ended::Closed,
         () = state.cut.notified() => Ended::Closed,
-        () = beat(ping, &peer, settings) => Ended::Dead,
+        () = beat(ping, settings.ping, settings.dead, |rtt| peer.note_rtt(rtt)) => Ended::Dead,
     };
     state.retire();
     ended
 }
 
-/// Returns when the peer leaves a ping unanswered for too long.
-async fn beat(ping: Option<PingPong>, peer: &Peer, settings: LinkSettings) {
+/// Returns when the peer leaves a ping unanswered for `dead`; `note` is told how long each answer took.
+pub(crate) async fn beat(ping: Option<PingPong>, pause: Duration, dead: Duration, note: impl Fn(Duration)) {
     let Some(mut ping) = ping else { return std::future::pending().await };
     loop {
         let asked = Instant::now();
-        let answer = tokio::time::timeout(settings.dead, ping.ping(Ping::opaque())).await;
-        match answer {
-            Ok(Ok(_)) => peer.note_rtt(asked.elapsed()),
+        match tokio::time::timeout(dead, ping.ping(Ping::opaque())).await {
+            Ok(Ok(_)) => note(asked.elapsed()),
             // The connection itself tells what has become of it.
             Ok(Err(_)) => return std::future::pending().await,
             Err(_) => return,
         }
-        tokio::time::sleep(settings.ping.max(Duration::from_millis(1))).await;
+        tokio::time::sleep(pause.max(Duration::from_millis(1))).await;
     }
 }

@@ -3,7 +3,10 @@
 use crate::exchange::MOST_KEPT;
 use crate::identity::{is_agreed, servers_of};
 use crate::links::{Admission, Links};
-use crate::outbound::{CONNECTION_WINDOW, FRAME_BYTES, HEADER_LIST, SEND_BUFFER, STREAM_WINDOW};
+use crate::outbound::{
+    CONNECTION_WINDOW, FRAME_BYTES, HEADER_LIST, RESET_STREAMS, SEND_BUFFER, STREAM_WINDOW, STREAMS,
+    UNSEEN_RESETS, beat,
+};
 use crate::passed::{self, Opened, PassedStream, read_opened};
 use crate::record::{Call, Failed, Kind, read_call, read_fields, trailers, write_record, write_response};
 use crate::source::LinkSource;
@@ -14,6 +17,7 @@ use egressway_streams::H2Sink;
 use h2::server::{Connection, SendResponse};
 use h2::{Reason, RecvStream};
 use std::future::poll_fn;
+use std::pin::pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
@@ -25,8 +29,9 @@ use tokio_rustls::server::TlsStream;
 const HANDSHAKE: Duration = Duration::from_secs(5);
 /// Between the start of a stream and the end of its first record.
 const CALL: Duration = Duration::from_secs(10);
-/// Requests at once on one connection; a peer opens several connections.
-const STREAMS: u32 = 10_000;
+/// The side that has opened a connection is the first to tell whether the other is dead; this one, which nothing waits
+/// for, takes so many times as long. Then what a dead peer has under way gives its ports back.
+const PATIENCE: u32 = 4;
 
 /// The egress side of the server.
 pub trait LinkService: Send + Sync + 'static {
@@ -62,6 +67,8 @@ pub async fn serve_link<V: LinkService>(
     let Ok(Some((mut connection, admission))) = beginning.await else { return };
     let idle = deadlines.watch();
     idle.mark_idle();
+    let dead = links.dead_after();
+    let mut silence = pin!(beat(connection.ping_pong(), dead, PATIENCE * dead, |_| {}));
     let mut is_ending = false;
     loop {
         tokio::select! {
@@ -74,6 +81,7 @@ pub async fn serve_link<V: LinkService>(
                 }
                 _ => return,
             },
+            () = &mut silence => return,
             // The server stops: no new streams, and an end with the last one.
             _ = poll_fn(|cx| idle.poll_expired(cx)), if !is_ending => {
                 is_ending = true;
@@ -103,6 +111,11 @@ async fn begin(
         .max_send_buffer_size(SEND_BUFFER)
         .max_header_list_size(HEADER_LIST)
         .max_concurrent_streams(STREAMS)
+        .max_concurrent_reset_streams(RESET_STREAMS)
+        // What clients give up is given up here as well; by default twenty of them while this worker is busy end the
+        // connection, and with it what belongs to others.
+        .max_pending_accept_reset_streams(UNSEEN_RESETS)
+        .max_local_error_reset_streams(None)
         .handshake(tls)
         .await
         .ok()?;

@@ -263,6 +263,7 @@ impl<C: ClientSide> Exchange<'_, C> {
             kept: std::mem::take(&mut self.kept),
         };
         let report = relay(self.client, origin, &mut self.response, terms).await;
+        self.is_body_gone |= report.is_body_touched;
         let (sent, received) = origin.byte_counts();
         self.entry.bytes_in += sent;
         self.entry.bytes_out += received;

@@ -44,6 +44,9 @@ pub struct Exchange<'a, C> {
     pub(crate) retries: Retries,
     /// What was read of the body for a server that did not need it: the next one gets it first.
     pub(crate) kept: Bytes,
+    /// Something of the body has been read and is not kept: the request cannot be sent again.
+    pub(crate) is_body_gone: bool,
+    pub(crate) is_disputed: bool,
     /// The answer has begun: no other can follow.
     pub(crate) is_answered: bool,
 }
@@ -76,8 +79,12 @@ pub(crate) enum Attempted {
 pub struct Failure {
     pub error: Error,
     pub is_answered: bool,
-    /// Something of the request has gone out, or been read for a server that did not need it.
+    /// Something of the request has gone out, or is gone from where it could be sent again.
     pub is_touched: bool,
+    /// What was read of the body for a server that did not need it.
+    pub kept: Bytes,
+    /// A server that our tables name says by its own that the request is not for it.
+    pub is_disputed: bool,
 }
 
 /// Why a request of another server cannot be served.
@@ -88,11 +95,26 @@ pub enum CallFailure {
 }
 
 impl Failure {
-    /// Nothing of the request has been sent, for want of a port.
+    fn new(error: Error, is_answered: bool, is_touched: bool) -> Self {
+        Failure { error, is_answered, is_touched, kept: Bytes::new(), is_disputed: false }
+    }
+
+    /// The servers' tables are not of one age: soon they will be.
+    pub fn may_be_settled(&self) -> bool {
+        self.is_disputed && self.error.code != Code::EgressCapacityExhausted
+    }
+
+    /// Nothing of the request has been sent, for want of a port or of a server that has one.
     pub fn has_found_no_port(&self) -> bool {
         !self.is_answered
             && !self.is_touched
-            && matches!(self.error.code, Code::NoApplicableIp | Code::EgressCapacityExhausted)
+            && matches!(
+                self.error.code,
+                Code::NoApplicableIp
+                    | Code::NoApplicableIpInRegion
+                    | Code::EgressCapacityExhausted
+                    | Code::EgressServerUnreachable
+            )
     }
 }
 
@@ -113,15 +135,26 @@ impl<'a, C: ClientSide> Exchange<'a, C> {
             response: ResponseHead::default(),
             retries: Retries::default(),
             kept: Bytes::new(),
+            is_body_gone: false,
+            is_disputed: false,
             is_answered: false,
         }
+    }
+
+    /// The same with what has been read of the body before.
+    #[must_use]
+    pub fn with_body_begun(self, kept: Bytes) -> Self {
+        Exchange { kept, ..self }
     }
 
     /// Carries the request of a client to an origin and its answer back.
     pub async fn run(mut self, connection: &ConnectionInfo) -> Result<(), Failure> {
         let outcome = self.try_origins(connection).await;
-        let is_touched = !self.kept.is_empty();
-        outcome.map_err(|error| Failure { error, is_answered: self.is_answered, is_touched })
+        outcome.map_err(|error| Failure {
+            kept: self.kept,
+            is_disputed: self.is_disputed,
+            ..Failure::new(error, self.is_answered, self.is_body_gone)
+        })
     }
 
     /// Carries a request that another server has forwarded to the origin that it has chosen, from this server.
@@ -135,10 +168,7 @@ impl<'a, C: ClientSide> Exchange<'a, C> {
             return Err(CallFailure::Unknown);
         };
         let pool = tables.pool_of(found.zone);
-        let untouched = |code: Code| {
-            let failure = Failure { error: code.into(), is_answered: false, is_touched: false };
-            CallFailure::Failure(failure)
-        };
+        let untouched = |code: Code| CallFailure::Failure(Failure::new(code.into(), false, false));
         if !tables.origin_permitted(origin.spec.address) {
             return Err(untouched(Code::OriginForbidden));
         }
@@ -155,7 +185,7 @@ impl<'a, C: ClientSide> Exchange<'a, C> {
             }
             Attempted::Failed(error) | Attempted::Again(error) => (error, true),
         };
-        Err(CallFailure::Failure(Failure { error, is_answered: self.is_answered, is_touched }))
+        Err(CallFailure::Failure(Failure::new(error, self.is_answered, is_touched)))
     }
 
     async fn try_origins(&mut self, connection: &ConnectionInfo) -> Result<(), Error> {

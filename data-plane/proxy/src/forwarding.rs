@@ -93,7 +93,10 @@ impl<C: ClientSide> Exchange<'_, C> {
         let is_sendable = !report.is_answered
             && match exchange.take_kept() {
                 Some(kept) => {
-                    self.kept = joined(kept, report.unsent);
+                    // What no server was given, because its connection took no stream, is here still.
+                    let before = std::mem::take(&mut self.kept);
+                    self.kept = joined(before, joined(kept, report.unsent));
+                    self.is_body_gone = false;
                     true
                 }
                 None => !report.is_body_touched,
@@ -103,8 +106,10 @@ impl<C: ClientSide> Exchange<'_, C> {
             Verdict::Untouched => Attempted::Again(error),
             Verdict::Failed(failed) => {
                 let weighed = weigh(&failed, error);
-                if matches!(weighed, Attempted::Elsewhere(_)) {
-                    self.retries.connections += failed.attempts;
+                match weighed {
+                    Attempted::Elsewhere(_) => self.retries.connections += failed.attempts,
+                    Attempted::Unreachable(_) => self.is_disputed = true,
+                    _ => {}
                 }
                 weighed
             }

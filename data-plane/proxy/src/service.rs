@@ -8,6 +8,7 @@ use crate::forwarded::{RequestId, new_request_id};
 use crate::passed_log::PassedEntry;
 use crate::regional::{Passing, pass_on};
 use arc_swap::ArcSwap;
+use bytes::Bytes;
 use egressway_core::side::ClientSide;
 use egressway_core::{Code, Deadline, Deadlines, Error, RequestHead};
 use egressway_counters::{LogBuffer, RequestCounters};
@@ -20,9 +21,14 @@ use egressway_link::{Call, LinkClient, LinkService, Links};
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::Acquire, Ordering::Relaxed, Ordering::Release};
+use std::time::Duration;
 
 /// A request that finds no port because the tables have changed under it begins again, so often in all.
 const MOST_BEGINNINGS: u32 = 4;
+/// A change reaches servers within a second, one before the other: so often, and after such pauses, doubled each time,
+/// a request asks again whose server does not know of it yet.
+const MOST_SETTLINGS: u32 = 6;
+const FIRST_SETTLING: Duration = Duration::from_millis(20);
 
 /// What all workers share.
 pub struct Shared {
@@ -191,7 +197,8 @@ impl Service for WorkerService {
         entry.ingress_server.clone_from(&connection.passed_by);
         let id = new_request_id();
         let mut current = self.shared.current.load();
-        let mut beginnings = 0;
+        let (mut beginnings, mut settlings) = (0, 0);
+        let mut kept = Bytes::new();
         let outcome = loop {
             let around = Surroundings {
                 current: &current,
@@ -201,18 +208,26 @@ impl Service for WorkerService {
                 turn: self.turn.fetch_add(1, Relaxed),
                 deadline,
             };
-            let outcome = Exchange::new(around, client, request, &id, &mut entry).run(connection).await;
-            beginnings += 1;
-            let has_found_no_port = outcome.as_ref().is_err_and(Failure::has_found_no_port);
-            if !has_found_no_port || beginnings == MOST_BEGINNINGS {
-                break outcome;
-            }
+            let exchange = Exchange::new(around, client, request, &id, &mut entry).with_body_begun(kept);
+            let mut failure = match exchange.run(connection).await {
+                Err(failure) if failure.has_found_no_port() => failure,
+                outcome => break outcome,
+            };
+            kept = std::mem::take(&mut failure.kept);
             let newest = self.shared.current.load();
-            if Arc::ptr_eq(&current, &newest) {
-                break outcome;
+            if !Arc::ptr_eq(&current, &newest) {
+                // What the older tables promised has moved meanwhile.
+                current = newest;
+                beginnings += 1;
+                if beginnings == MOST_BEGINNINGS {
+                    break Err(failure);
+                }
+            } else if failure.may_be_settled() && settlings < MOST_SETTLINGS {
+                tokio::time::sleep(FIRST_SETTLING * (1 << settlings)).await;
+                settlings += 1;
+            } else {
+                break Err(failure);
             }
-            // What the older tables promised has moved meanwhile.
-            current = newest;
         };
         if let Err(Failure { error, is_answered, .. }) = outcome {
             if !is_answered {
