@@ -105,6 +105,18 @@ async def _cut(bus: NatsBus) -> None:
     bus._connection._client._transport.close()
 
 
+def test_watch_that_begins_while_the_bus_is_away_is_kept_until_it_is_back(server, open_bus):
+    control, node = open_bus(server.url, manage=True), open_bus(server.url)
+    eventually(lambda: control.is_connected and node.is_connected)
+    server.stop(kill=True)
+    eventually(lambda: not node.is_connected, within=30)
+    seen = []
+    node.watch_config("all", 0, lambda message: seen.append(message.revision))
+    server.start()
+    eventually(lambda: published(control, 1), within=30, pause=0.2)
+    eventually(lambda: seen == [1], within=30)
+
+
 def test_server_that_hangs_is_noticed(server, open_bus):
     bus = open_bus(server.url, manage=True)
     eventually(lambda: bus.is_connected)

@@ -226,9 +226,12 @@ def test_a_killed_node_takes_its_routes_along(router, server):
     server.start()
     announced(router)
     speaker = server.ask("pid")
+    (files,) = files_of(speaker)
+    assert files.stat().st_mode & 0o777 == 0o700
     server.worker.kill()
     eventually(lambda: not known(router), within=5, why="the routes are gone")
     eventually(lambda: not _exists(speaker), why="the speaker is gone")
+    eventually(lambda: not files.exists(), why="its files, with passwords, are gone")
 
 
 def test_a_host_that_vanishes_is_given_up_after_the_hold_time(router, server, network):
@@ -273,6 +276,12 @@ def test_many_routes_come_and_go_together(router, server):
     eventually(lambda: server.peer()["routes"] == 1_000, within=60, why="all are sent")
     server.ask("ready", is_ready=False)
     eventually(lambda: not known(router), within=10, why="all are withdrawn")
+
+
+def files_of(speaker: int) -> set[Path]:
+    """Directories of the files on its command line."""
+    words = Path(f"/proc/{speaker}/cmdline").read_bytes().decode().split("\0")
+    return {Path(word).parent for word in words if word.endswith("exabgp.conf")}
 
 
 def _exists(pid: int) -> bool:

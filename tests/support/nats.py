@@ -67,10 +67,17 @@ class NatsServer:
         """Its network is as good as cut: connections stay, nothing answers."""
         assert self._process is not None
         self._process.send_signal(signal.SIGSTOP)
+        eventually(lambda: self._state() == "T", why="nats-server to be stopped")
 
     def resume(self) -> None:
         assert self._process is not None
         self._process.send_signal(signal.SIGCONT)
+
+    def _state(self) -> str:
+        """As the kernel has it: `T` is stopped."""
+        assert self._process is not None
+        stat = Path(f"/proc/{self._process.pid}/stat").read_text(encoding="utf-8")
+        return stat.rpartition(")")[2].split()[0]
 
     def log(self) -> str:
         return self._log.read_text(encoding="utf-8") if self._log.exists() else ""

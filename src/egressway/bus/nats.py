@@ -12,6 +12,7 @@ import ssl
 import threading
 from collections.abc import Callable, Coroutine
 from concurrent.futures import CancelledError
+from contextlib import suppress
 from typing import Any, Final, TypeVar
 
 import msgspec
@@ -34,6 +35,7 @@ ANSWER_SECONDS: Final = 10.0
 WHOLE_SECONDS: Final = 120.0
 _HEADER_BYTES: Final = 4_096
 _MOST_CANCELS: Final = 10
+_CLOSE_SECONDS: Final = 1.0
 _CANCEL_SECONDS: Final = 0.2
 _ANOTHER_IS_LAST: Final = 10_071
 _log = logging.getLogger(__name__)
@@ -179,11 +181,17 @@ class NatsBus:
         if self._closed:
             return
         self._closed = True
-        self._loop.call_soon_threadsafe(self._life.cancel)
-        self._thread.join()
+        self._end_life()
         self._dispatcher.close()
 
     # The event loop.
+
+    def _end_life(self) -> None:
+        """A cancellation may be lost where something else ends at the same moment, so it is repeated."""
+        while self._thread.is_alive():
+            with suppress(RuntimeError):  # the loop is closed by now
+                self._loop.call_soon_threadsafe(self._life.cancel)
+            self._thread.join(_CLOSE_SECONDS)
 
     def _run(self) -> None:
         asyncio.set_event_loop(self._loop)

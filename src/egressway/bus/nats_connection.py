@@ -175,6 +175,8 @@ class Connection:
         try:
             await self._connect()
             while True:
+                # Before anything is looked at: what is missed meanwhile is looked for next.
+                self._changed.clear()
                 has_looked = True
                 if self._client.is_connected:
                     has_looked = await self._prepare() and await self._look()
@@ -249,7 +251,6 @@ class Connection:
 
     async def _look(self) -> bool:
         """Whether nothing has failed."""
-        self._changed.clear()
         has_looked = True
         for watch, followed in list(self._watches.items()):
             try:

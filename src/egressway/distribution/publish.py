@@ -59,6 +59,7 @@ class Publisher:
         self._settings = settings
         self._poll_seconds = poll_seconds
         self._last: dict[str, Position] = {}  # by class of servers
+        self._told: frozenset[str] = frozenset()  # classes that servers may be in
         self._fleet: FleetState | None = None  # as published, without zones
         self._withheld = WithheldZones()
         self._wholes = WholeKeeper(
@@ -150,15 +151,22 @@ class Publisher:
             change = self._compile(read, last)
             if is_first and change.base_revision is not None:
                 change = self._with_topology(read, change)
-            to_send = [(EVERYWHERE, last, change)]
-            topology = self._check(read, change).topology
-            for cls in classes(topology):
-                if cls != EVERYWHERE:
-                    own = self._last.get(cls) or self._bus.last_config(cls)
-                    is_alike = own and last and own.revision == last.revision
-                    to_send.append((cls, own, change if is_alike else self._compile(read, own)))
+            present = classes(self._check(read, change).topology)
+            # Servers of a class that ends hear of it there alone, so it comes first: who publishes may
+            # end at any moment, and whoever goes on knows the present classes only.
+            to_send: list[tuple[str, Position | None, FleetSnapshot]] = []
+            in_turn = sorted(self._told.union(present), key=lambda cls: (cls in present, cls))
+            for cls in in_turn:
+                if cls == EVERYWHERE:
+                    to_send.append((cls, last, change))
+                    continue
+                own = self._last.get(cls) or self._bus.last_config(cls)
+                is_alike = own and last and own.revision == last.revision
+                to_send.append((cls, own, change if is_alike else self._compile(read, own)))
         for cls, own, snapshot in to_send:
             self._last[cls] = self._send(cls, for_class(snapshot, cls), own)
+        self._last = {cls: self._last[cls] for cls in present}
+        self._told = frozenset(present)
         return True
 
     def _compile(self, read: Read, last: Position | None) -> FleetSnapshot:

@@ -171,14 +171,15 @@ class FleetApi:
             content=str(origin.address if zone.family == 4 else origin.address6),
             settings={"origin_port": zone.port, "origin_scheme": "http"},
         )
+        if zone.region:
+            # Before there is a key: what servers outside have once had cannot be taken back.
+            client.regional_hostnames.create(made.id, zone.host, zone.region)
         if zone.tls:
             issued = certificate_for(zone.host)
             self.private_keys[zone.host] = issued.private_key
             client.certificates.create(
                 made.id, certificate=issued.certificate, private_key=issued.private_key
             )
-        if zone.region:
-            client.regional_hostnames.create(made.id, zone.host, zone.region)
         client.settings.set_aegis(made.id, enabled=True, pool_id=pool_id)
 
 

@@ -77,6 +77,25 @@ class Node:
         """Any later start; the identity is on disk."""
         self.process.start()
 
+    def upgrade(self) -> None:
+        """Start a newer process beside the one that runs, until it has taken over.
+
+        Both answer to health checks meanwhile, so it is asked what the newer one has said.
+        """
+        before = self._times_up()
+        self.process.start()
+
+        def has_taken_over() -> bool:
+            self.process.must_run()
+            return self._times_up() > before
+
+        what = f"the newer process of the node `{self.name}` is up"
+        wait_until(has_taken_over, _START_SECONDS, what, 0.05)
+
+    def _times_up(self) -> int:
+        log = self._directory.log(self.process.name)
+        return log.read_text("utf-8", "replace").count(f"node `{self.name}` is up;")
+
     def set_clock(self, seconds: float) -> None:
         """Its wall clock is so far from the true time, from now on."""
         set_clock(self._clock_file, seconds)

@@ -23,6 +23,7 @@ from typing import Final
 from egressway.bus.bus import Bus, BusError, Cancel, ConfigMessage, Value
 from egressway.data_plane.handle import DataPlaneHandle
 from egressway.node.apply import Applier
+from egressway.node.beside import Alone, Beside, guarded
 from egressway.node.exclusions import Exclusions
 from egressway.node.gatekeeper import Gatekeeper
 from egressway.node.handover import Handover
@@ -96,7 +97,13 @@ class Follower:
         self._inbox = Inbox(
             bus, lambda watch, message: self._events.put(_Published(watch, message))
         )
-        self._running = Running(settings, applier)
+        self._beside: Beside = Alone()
+        self._running = Running(
+            settings,
+            applier,
+            before=self._before,
+            after=self._after,
+        )
         self._gate = Gatekeeper(last_good)
         self._handover = Handover(
             bus,
@@ -104,6 +111,8 @@ class Follower:
             data_plane,
             exclusions or Exclusions(data_plane.exclude),
             lambda source, content: self._events.put(_Held(source, content)),
+            heard_of=self._heard_of,
+            telling=self._telling,
         )
         self._sequence = 0
         self._stuck_until = 0.0
@@ -127,10 +136,14 @@ class Follower:
     def on_state(self, listener: Callable[[FleetState], None]) -> None:
         """Called in the follower's thread after each change of topology or pools; must return soon.
 
-        For what is derived from the fleet beside the data plane: steering and announcements. Called
-        before `start` only.
+        For what is derived from the fleet and follows the data plane: announcements. Called before
+        `start` only.
         """
         self._listeners.append(listener)
+
+    def keep_beside(self, beside: Beside) -> None:
+        """Have return steering in step with the data plane. Called before `restore` only."""
+        self._beside = beside
 
     def restore(self) -> bool:
         """Serve what is on disk, before anything else is asked; false when there is nothing usable."""
@@ -193,7 +206,7 @@ class Follower:
             elif isinstance(event, _Held):
                 self._handover.hear(event.source, event.content)
                 self._running.wait_for(self._handover.waiting())
-                self._handover.tell()
+                self._tell()
             self._follow()
             self._publish_state()
 
@@ -206,7 +219,7 @@ class Follower:
         self._running.wait_for(self._handover.waiting())
         self._follow()
         self._keep_whole_if_wanted()
-        self._handover.tell()
+        self._tell()
         if time.monotonic() - self._acknowledged_at > ACKNOWLEDGE_SECONDS:
             self._acknowledge()
         self._publish_state()
@@ -413,12 +426,29 @@ class Follower:
         assert state is not None
         self._handover.look_at(state.topology)
         self._running.wait_for(self._handover.waiting())
-        self._handover.tell()
+        self._tell()
         for listener in self._listeners:
             try:
                 listener(state)
             except Exception:
                 _log.exception("what is derived from the fleet could not follow")
+
+    def _before(self, state: FleetState) -> None:
+        guarded(lambda: self._beside.before(state, self._handover.told))
+
+    def _after(self) -> None:
+        guarded(self._beside.after)
+
+    def _telling(self) -> None:
+        guarded(self._beside.telling)
+
+    def _heard_of(self) -> None:
+        guarded(lambda: self._beside.heard(self._handover.told))
+
+    def _tell(self) -> None:
+        """Of a move that the data plane has not taken, nobody must believe that it keeps it."""
+        if self._running.is_brought:
+            self._handover.tell()
 
     def _keep_change(self, message: ConfigMessage) -> None:
         """Only what the data plane has taken is good."""

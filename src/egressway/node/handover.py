@@ -3,6 +3,9 @@
     source: its snapshot no longer has the ports -> it opens nothing in them -> tells what is left open
     target: hears that -> keeps off those tuples -> and only then takes the ports
 
+Return packets go the right way before a word has effect: `heard_of` is called before the tuples that a
+source has given back may be used here, `telling` before others hear that this server has given some back.
+
 So no tuple of address, port and origin is ever used by both. A target waits for its source no longer
 when the move is finished, as those of a revoked server are, or its deadline is over.
 """
@@ -11,7 +14,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
 from typing import Final
 
@@ -40,6 +43,8 @@ class Handover:
         exclusions: Exclusions,
         heard: Callable[[str, bytes], None],
         *,
+        heard_of: Callable[[], None] = lambda: None,
+        telling: Callable[[], None] = lambda: None,
         now: Callable[[], float] = time.time,
     ) -> None:
         self._bus = bus
@@ -47,6 +52,8 @@ class Handover:
         self._data_plane = data_plane
         self._exclusions = exclusions
         self._heard = heard
+        self._heard_of = heard_of
+        self._telling = telling
         self._now = now
         self._watches: dict[str, Cancel] = {}
         self._told: dict[str, HeldTuples] = {}
@@ -78,6 +85,11 @@ class Handover:
         for source in sources - self._watches.keys():
             self._watch(source)
 
+    @property
+    def told(self) -> Mapping[str, HeldTuples]:
+        """What the sources of moves to this server have told last."""
+        return dict(self._told)
+
     def waiting(self) -> frozenset[str]:
         """Moves whose ports are not to be used yet."""
         return frozenset(move.id for move in self._incoming if not self._may_use(move))
@@ -91,6 +103,7 @@ class Handover:
         except msgspec.MsgspecError as defect:
             _log.error("what server %s holds cannot be read: %s", source, defect)
             return
+        self._heard_of()
         self._exclude(source)
 
     def _may_use(self, move: FleetMove) -> bool:
@@ -129,6 +142,8 @@ class Handover:
         is_old = self._now() - self._put_at > REPEAT_SECONDS
         if held == self._put and not (is_old and self._outgoing):
             return
+        if held != self._put:
+            self._telling()
         try:
             self._bus.put_held(self._server, encode(held))
         except BusError as failure:

@@ -8,6 +8,7 @@ What it refuses for another reason stays wanted: the next change is sent togethe
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 from itertools import islice
 from typing import Final
 
@@ -34,11 +35,23 @@ class Contradiction(ValueError):
 
 
 class Running:
-    """For the follower's thread."""
+    """For the follower's thread.
 
-    def __init__(self, settings: NodeSettings, applier: Applier) -> None:
+    `before` is told of every state that gives the data plane other ports, before it has them, and
+    `after` of the same once it has.
+    """
+
+    def __init__(
+        self,
+        settings: NodeSettings,
+        applier: Applier,
+        before: Callable[[FleetState], None] = lambda _: None,
+        after: Callable[[], None] = lambda: None,
+    ) -> None:
         self._settings = settings
         self._applier = applier
+        self._before = before
+        self._after = after
         self._localiser = Localiser(settings)
         self._state: FleetState | None = None
         self._waiting: frozenset[str] = frozenset()
@@ -85,8 +98,9 @@ class Running:
             self._withheld.pop(zone.id, None)
         for zone_id in delta.removed_zones:
             self._withheld.pop(zone_id, None)
+        moves_differ = waiting is not None and waiting != self._waiting
         self._waiting = self._waiting if waiting is None else waiting
-        self._bring(delta)
+        self._bring(delta, ports_differ=moves_differ or _is_of_ports(delta))
 
     def become(self, state: FleetState) -> None:
         """Take over another state; raises `Contradiction`, and nothing has changed.
@@ -103,23 +117,34 @@ class Running:
         if delta is not None and self._withheld:
             changed = {zone.id for zone in delta.zones} | set(delta.removed_zones)
             self._withheld = {k: v for k, v in self._withheld.items() if k not in changed}
-        self._bring(delta)
+        self._bring(delta, ports_differ=delta is None or _is_of_ports(delta))
 
     def wait_for(self, waiting: frozenset[str]) -> None:
         """Use the ports of all moves to this server but those of `waiting`."""
         if waiting == self._waiting or self._state is None:
             return
         self._waiting = waiting
-        self._bring(FleetSnapshot(revision=self.revision, base_revision=self.revision))
+        delta = FleetSnapshot(revision=self.revision, base_revision=self.revision)
+        self._bring(delta, ports_differ=True)
 
     def again(self) -> None:
         """Try once more what the data plane has refused."""
         if self._state is not None and self._brought is None:
-            self._bring(None)
+            self._bring(None, ports_differ=True)
 
     # The data plane.
 
-    def _bring(self, delta: FleetSnapshot | None) -> None:
+    def _bring(self, delta: FleetSnapshot | None, *, ports_differ: bool) -> None:
+        assert self._state is not None
+        # What was refused before comes along with this.
+        ports_differ = ports_differ or self._brought is None
+        if ports_differ:
+            self._before(self._state)
+        self._bring_data_plane(delta)
+        if ports_differ and self._brought is not None:
+            self._after()
+
+    def _bring_data_plane(self, delta: FleetSnapshot | None) -> None:
         """By the difference where that is possible, else by everything."""
         if delta is not None and self._brought is not None and self._apply(delta):
             return
@@ -157,3 +182,7 @@ class Running:
         _log.error("zone %s is not served as it was sent, until it changes: %s", zone_id, reason)
         self._withheld[zone_id] = reason
         return True
+
+
+def _is_of_ports(delta: FleetSnapshot) -> bool:
+    return delta.topology is not None or bool(delta.pools or delta.removed_pools)

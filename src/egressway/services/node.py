@@ -286,7 +286,7 @@ class Node:
         kept = agent.last_good.load()
         if kept is not None:
             self._steering.note(kept.state)
-        agent.follower.on_state(self._steering.note)
+        agent.follower.keep_beside(self._steering)
         self._steering.start()
         started.callback(self._steering.stop, hand_over=False)
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
@@ -29,7 +29,8 @@ from egressway.node.steering import (
     SteeringSettings,
     TunnelSettings,
 )
-from egressway.node.steering.from_fleet import move_sources, situation
+from egressway.node.steering.desired import Owner
+from egressway.node.steering.from_fleet import keeping, move_sources, owned, situation
 from egressway.services.configuration.types import Node
 from egressway.services.start_error import StartError
 from egressway.wire.fleet import FleetPool, Topology
@@ -51,7 +52,11 @@ class _Seen:
 
 
 class NodeSteering:
-    """Between `start` and `stop`; `note` may be called before."""
+    """Between `start` and `stop`; `note` and the steps of `Beside` may come before.
+
+    While the data plane is brought from one state to the next, the ports of both are this server's:
+    those that leave until it opens nothing in them any more, those that come before it does.
+    """
 
     def __init__(
         self,
@@ -64,9 +69,14 @@ class NodeSteering:
         self._server = server
         self._bus = bus
         self._held = held
+        self._one_at_a_time = threading.RLock()
         self._seen: _Seen | None = None
         self._applied: Situation | None = None
         self._told: dict[str, HeldTuples] = {}
+        self._told_here: dict[str, HeldTuples] = {}
+        """Of moves to this server: exactly what the data plane goes by."""
+        self._kept: tuple[Owner, ...] | None = None
+        """What the data plane has had until now, while it is brought to something else."""
         self._watches: dict[str, Cancel] = {}
         self._changed = threading.Event()
         self._stopping = False
@@ -77,9 +87,35 @@ class NodeSteering:
         self._seen = _Seen(state.topology, dict(state.pools))
         self._changed.set()
 
+    def before(self, state: FleetState, told: Mapping[str, HeldTuples]) -> None:
+        """The data plane will be brought to this."""
+        with self._one_at_a_time:
+            if self._kept is None:
+                self._kept = owned(self._applied) if self._applied else ()
+            self._told_here = dict(told)
+            self.note(state)
+            self._look()
+
+    def after(self) -> None:
+        """It has been."""
+        with self._one_at_a_time:
+            self._kept = None
+            self._look()
+
+    def heard(self, told: Mapping[str, HeldTuples]) -> None:
+        """Tuples that have been given back may be used at once."""
+        with self._one_at_a_time:
+            self._told_here = dict(told)
+            self._look()
+
+    def telling(self) -> None:
+        """Nothing is to come here any more for connections that have ended."""
+        self._look()
+
     def start(self) -> None:
         """Follow from now on; what was noted before is in force on return."""
         self._look()
+        self._steering.check()
         self._thread.start()
 
     def stop(self, *, hand_over: bool) -> None:
@@ -90,12 +126,14 @@ class NodeSteering:
             self._thread.join()
         for source in tuple(self._watches):
             self._unwatch(source)
-        try:
-            self._steering.stop(hand_over=hand_over)
-        except SteeringError as failure:
-            _log.error("the host is not as it was before: %s", failure)
+        with self._one_at_a_time:
+            try:
+                self._steering.stop(hand_over=hand_over)
+            except SteeringError as failure:
+                _log.error("the host is not as it was before: %s", failure)
 
     def _run(self) -> None:
+        check_at = 0.0
         while not self._stopping:
             self._changed.wait(LOOK_SECONDS)
             self._changed.clear()
@@ -103,25 +141,34 @@ class NodeSteering:
                 return
             try:
                 self._look()
+                if time.monotonic() >= check_at:
+                    # As long as a change itself, so not after each of them.
+                    check_at = time.monotonic() + LOOK_SECONDS
+                    self._steering.check()
             except Exception:
                 # What is in force goes on; the next look may be better.
                 _log.exception("return packets could not be steered")
 
     def _look(self) -> None:
-        seen = self._seen
-        if seen is not None:
+        with self._one_at_a_time:
+            seen = self._seen
+            if seen is None or self._stopping:
+                return
             self._follow_sources(move_sources(seen.topology) - {self._server})
             wanted = self._situation(seen)
-            if wanted is not None and wanted != self._applied:
+            if wanted is None:
+                return
+            if self._kept is not None:
+                wanted = keeping(wanted, self._kept)
+            if wanted != self._applied:
                 self._apply(wanted)
-        self._steering.check()
 
     def _situation(self, seen: _Seen) -> Situation | None:
         return situation(
             seen.topology,
             seen.pools,
             self._server,
-            told=dict(self._told),
+            told={**self._told, **self._told_here},
             own_held=[HeldPorts(each.egress_ip, each.origin, each.ports) for each in self._held()],
             now=time.time(),
         )

@@ -130,7 +130,7 @@ class Store:
         """
         self._listeners.append(listener)
         if self._wake_up is not None:
-            self._wake_up.start()
+            self._wake_up.start(self.latest_revision)
 
         def unsubscribe() -> None:
             with suppress(ValueError):

@@ -11,6 +11,7 @@ import selectors
 import socket
 import threading
 import uuid
+from collections import deque
 from collections.abc import Callable
 from typing import Final
 
@@ -29,6 +30,7 @@ _log = logging.getLogger(__name__)
 _CHANNEL: Final = "egressway_change"
 _LOOK_SECONDS: Final = 5.0
 _AGAIN_SECONDS: Final = 1.0
+_OWN_KEPT: Final = 256
 
 
 class WakeUp:
@@ -40,17 +42,21 @@ class WakeUp:
         self._me = uuid.uuid4().hex
         self._newest = 0
         self._starting = threading.Lock()
+        # Its newest: the writer tells of them itself. One that is rolled back does no harm.
+        self._own: deque[int] = deque(maxlen=_OWN_KEPT)
         self._thread: threading.Thread | None = None
         self._stop, self._stopped = socket.socketpair()
 
     def say(self, session: Session, revision: int) -> None:
         """Others hear of it when this transaction is committed, and only then."""
+        self._own.append(revision)
         session.execute(select(func.pg_notify(_CHANNEL, f"{self._me} {revision}")))
 
-    def start(self) -> None:
-        """Begins to listen, unless that was done before."""
+    def start(self, newest: Callable[[], int]) -> None:
+        """Begins to listen for what comes after `newest`, unless that was done before."""
         with self._starting:
             if self._thread is None:
+                self._newest = newest()
                 self._thread = threading.Thread(target=self._run, name="store-wake-up", daemon=True)
                 self._thread.start()
 
@@ -108,4 +114,5 @@ class WakeUp:
     def _tell(self, revision: int) -> None:
         if revision > self._newest:
             self._newest = revision
-            self._heard(revision)
+            if revision not in self._own.copy():
+                self._heard(revision)

@@ -316,3 +316,40 @@ def test_class_that_was_left_behind_is_brought_on_with_the_others(installation, 
     assert not publisher.publish_once()
     assert publisher.publish_once()
     assert bus.last_config("eu").revision == installation.revision
+
+
+def regional(installation):
+    """A hostname that is confined to the region where the only server is."""
+    with installation.write() as write:
+        write.locations.edit(LocationName("local"), LocationChange(regions=("eu",)))
+    zone_id = installation.zone("example.com")
+    confine(installation, zone_id, "example.com")
+    return zone_id
+
+
+def end_of_region(installation, zone_id):
+    with installation.write() as write:
+        (confined,) = write.regional_hostnames.list(zone_id)
+        write.regional_hostnames.delete(zone_id, confined.hostname)
+
+
+def test_servers_of_a_class_that_ends_are_told_so(installation, bus, publisher):
+    zone_id = regional(installation)
+    publisher.publish_once()
+    end_of_region(installation, zone_id)
+    publisher.publish_once()
+    assert bus.last_config("eu").revision == installation.revision
+    installation.zone("example.net")
+    publisher.publish_once()
+    assert bus.last_config("eu").revision < installation.revision, "nobody reads it any more"
+    assert bus.last_config(ALL).revision == installation.revision
+
+
+def test_class_that_ends_is_told_so_also_when_the_bus_was_away(installation, bus, publisher):
+    zone_id = regional(installation)
+    publisher.publish_once()
+    end_of_region(installation, zone_id)
+    bus.failures.append(Unavailable("the bus does not answer"))
+    assert not publisher.publish_once()
+    assert publisher.publish_once()
+    assert bus.last_config("eu").revision == installation.revision

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from egressway.bus.in_process import InProcessBus
+from egressway.data_plane.handle import Held
 from egressway.node.steering import Situation, SteeringBusy, SteeringUnavailable
 from egressway.services.configuration.types import Node
 from egressway.services.node_steering import NodeSteering, steering_of
@@ -131,3 +132,84 @@ def test_host_is_left_alone_when_told_so(bus):
 
 def test_older_process_that_still_steers_is_no_hindrance(bus):
     assert made_with(Kernel(SteeringBusy("the older one")), bus, "on") is not None
+
+
+OWN = FleetSlice(20_000, 29_999, "s1")
+OTHERS = FleetSlice(30_000, 39_999, "s2")
+GIVEN = (FleetSlice(20_000, 24_999, "s1"), FleetSlice(25_000, 39_999, "s2"))
+TAKEN = (FleetSlice(20_000, 34_999, "s1"), FleetSlice(35_000, 39_999, "s2"))
+
+
+@pytest.fixture
+def kernel():
+    return Kernel()
+
+
+@pytest.fixture
+def steering(kernel, bus):
+    """With nothing in force yet, and no thread that would look by itself."""
+    return NodeSteering(kernel, "s1", bus, tuple)
+
+
+def brought(steering: NodeSteering, *slices: FleetSlice) -> None:
+    steering.before(fleet(*slices), {})
+    steering.after()
+
+
+def test_ports_that_leave_are_this_servers_until_the_data_plane_has_let_go(kernel, steering):
+    brought(steering, OWN, OTHERS)
+    steering.before(fleet(*GIVEN), {})
+    assert owners(kernel) == {(20_000, 29_999, "s1"), (30_000, 39_999, "s2")}
+    steering.after()
+    assert owners(kernel) == {(20_000, 24_999, "s1"), (25_000, 39_999, "s2")}
+
+
+def test_ports_that_come_are_this_servers_before_the_data_plane_has_them(kernel, steering):
+    brought(steering, OWN, OTHERS)
+    steering.before(fleet(*TAKEN), {})
+    assert {(20_000, 29_999, "s1"), (30_000, 34_999, "s1")} <= owners(kernel)
+    assert (35_000, 39_999, "s2") in owners(kernel)
+    steering.after()
+    assert owners(kernel) == {(20_000, 34_999, "s1"), (35_000, 39_999, "s2")}
+
+
+def test_what_the_data_plane_refuses_takes_no_port_from_it(kernel, steering):
+    brought(steering, OWN, OTHERS)
+    steering.before(fleet(*GIVEN), {})
+    steering.before(fleet(OTHERS), {})
+    assert owners(kernel) == {(20_000, 29_999, "s1"), (30_000, 39_999, "s2")}
+    steering.before(fleet(*TAKEN), {})
+    steering.after()
+    assert owners(kernel) == {(20_000, 34_999, "s1"), (35_000, 39_999, "s2")}
+
+
+def test_address_that_is_new_is_local_before_the_data_plane_binds_it(kernel, steering):
+    steering.before(fleet(OWN), {})
+    assert owners(kernel) == {(20_000, 29_999, "s1")}
+
+
+def test_tuple_that_a_source_has_given_back_comes_here_before_it_is_used(kernel, steering):
+    move = FleetMove("m1", IP, 20_000, 29_999, "s2", "s1", int(time.time()) + 3_600)
+    held = HeldTuples(("m1",), (HeldPorts(IP, "203.0.113.7:443", (20_005, 20_006)),))
+    steering.before(fleet(OWN, moves=(move,)), {"s2": held})
+    steering.after()
+    assert {each.port for each in kernel.applied[-1].pinned} == {20_005, 20_006}
+    left = HeldTuples(("m1",), (HeldPorts(IP, "203.0.113.7:443", (20_006,)),))
+    steering.heard({"s2": left})
+    assert {each.port for each in kernel.applied[-1].pinned} == {20_006}
+
+
+def test_tuple_that_this_server_gives_back_leaves_before_that_is_told(kernel, bus):
+    held = [Held(IP, "203.0.113.7:443", (25_005, 25_006))]
+    steering = NodeSteering(kernel, "s1", bus, lambda: held)
+    brought(steering, *GIVEN)
+    assert {each.port for each in kernel.applied[-1].pinned} == {25_005, 25_006}
+    held[:] = [Held(IP, "203.0.113.7:443", (25_006,))]
+    steering.telling()
+    assert {each.port for each in kernel.applied[-1].pinned} == {25_006}
+
+
+def test_nothing_is_written_for_a_change_that_concerns_nobody_here(kernel, steering):
+    brought(steering, OWN, OTHERS)
+    brought(steering, OWN, OTHERS)
+    assert len(kernel.applied) == 1

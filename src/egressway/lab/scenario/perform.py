@@ -105,9 +105,13 @@ class Performer:
             seen.update({name: why for name, why in behind.items() if self._is_there(name)})
             return not seen
 
-        wait_until(
-            is_settled, _SETTLE_SECONDS, f"all servers run the newest revision; {seen}", 0.05
-        )
+        try:
+            wait_until(
+                is_settled, _SETTLE_SECONDS, "all servers run the newest revision", _AWAIT_PAUSE
+            )
+        except LabError as late:
+            told = ", ".join(f"`{name}` {why}" for name, why in seen.items())
+            raise LabError(f"{late} Behind: {told}.") from late
 
     def settle_routes(self, given: Given) -> None:
         """Every address is announced by all servers of the data centers that hold ports of it."""
@@ -147,9 +151,11 @@ class Performer:
         self._record.held_by(step.name, step.traffic.client)
 
     def _release(self) -> None:
-        # What the origin has not got yet is answered as soon as it comes.
-        for origin in self._lab.origins.values():
-            origin.release()
+        def is_done() -> bool:
+            # A connection is there before its request is: once more until nobody waits.
+            return not sum(origin.release() for origin in self._lab.origins.values())
+
+        wait_until(is_done, _SETTLE_SECONDS, "origins hold nothing any more", _AWAIT_PAUSE)
 
     def _transfer(self, step: steps.Transfer) -> None:
         kind = _TRANSFER_PATHS[step.kind]
@@ -206,7 +212,7 @@ class Performer:
     def _upgrade(self, server: str) -> None:
         """The newer process tells the older one to leave, which ends when nothing of it is open."""
         node = self._lab.nodes[server]
-        node.start()
+        node.upgrade()
         node.wait_ready()
         self.settle()
 

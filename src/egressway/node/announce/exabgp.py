@@ -10,8 +10,6 @@ from __future__ import annotations
 import logging
 import os
 import select
-import shutil
-import tempfile
 import threading
 import time
 from collections import deque
@@ -44,7 +42,7 @@ class ExaBgp:
     """An `Announcer`."""
 
     def __init__(self, settings: BgpSettings, directory: Path | None = None) -> None:
-        """`directory` is for files of the child; a temporary one when nothing is said."""
+        """In `directory` the child gets one of its own; the system's temporary one when nothing is said."""
         self._settings = settings
         self._parent = directory
         self._desired: dict[Prefix, Route] = {}
@@ -102,12 +100,11 @@ class ExaBgp:
     # The thread.
 
     def _run(self) -> None:
-        directory = Path(tempfile.mkdtemp(prefix="egressway-bgp-", dir=self._parent))
         pause = FIRST_PAUSE_SECONDS
         try:
             while not self._is_over():
                 started = time.monotonic()
-                failure = self._live(directory)
+                failure = self._live()
                 if failure is None:
                     break
                 pause = FIRST_PAUSE_SECONDS if _is_steady(started) else pause
@@ -115,13 +112,12 @@ class ExaBgp:
                 self._stopping.wait(pause)
                 pause = min(2 * pause, LONGEST_PAUSE_SECONDS)
         finally:
-            shutil.rmtree(directory, ignore_errors=True)
             self._publish(is_running=False)
 
-    def _live(self, directory: Path) -> str | None:
+    def _live(self) -> str | None:
         """One child from start to end; why it ended, None when that was wanted."""
         try:
-            child = self._child = Child(self._settings, directory)
+            child = self._child = Child(self._settings, self._parent)
         except OSError as failure:
             return f"ExaBGP cannot be started: {failure}"
         within = 0.0

@@ -9,10 +9,12 @@ Files (configuration with passwords, socket, log) lie in a directory that only w
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import socket
 import subprocess
 import sys
+import tempfile
 from contextlib import suppress
 from pathlib import Path
 from typing import Final
@@ -32,13 +34,13 @@ _LOG_BYTES: Final = 1024 * 1024
 class Child:
     """Started by being made; for one thread."""
 
-    def __init__(self, settings: BgpSettings, directory: Path) -> None:
+    def __init__(self, settings: BgpSettings, parent: Path | None) -> None:
+        # Of this run alone: when the node is gone, the relay takes it away.
+        self._directory = directory = Path(tempfile.mkdtemp(prefix="egressway-bgp-", dir=parent))
         self._log = directory / "exabgp.log"
-        self._log.unlink(missing_ok=True)
         self._unread = b""
         self._unsent = b""
         path = directory / "relay.sock"
-        path.unlink(missing_ok=True)
         self._listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         self._listener.bind(str(path))
         self._listener.listen(1)
@@ -110,6 +112,7 @@ class Child:
         for each in (self._relay, self._listener):
             if each is not None:
                 each.close()
+        shutil.rmtree(self._directory, ignore_errors=True)
 
     def keep_log_short(self) -> None:
         """It may run for months in front of a router that comes and goes."""

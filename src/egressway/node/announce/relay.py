@@ -10,10 +10,12 @@ from __future__ import annotations
 import contextlib
 import os
 import selectors
+import shutil
 import signal
 import socket
 import sys
 import time
+from pathlib import Path
 
 _CHUNK = 65_536
 _PATIENCE_SECONDS = 1.0
@@ -35,7 +37,8 @@ def _pass_on(ready: selectors.BaseSelector, node: socket.socket) -> bool:
     """Whatever has come; False at the end of either side."""
     for key, _ in ready.select():
         if key.fileobj is node:
-            data = node.recv(_CHUNK)
+            if not (data := node.recv(_CHUNK)):
+                _take_away(Path(sys.argv[1]).parent)
             rest = memoryview(data)
             while rest:
                 rest = rest[os.write(sys.stdout.fileno(), rest) :]
@@ -45,6 +48,11 @@ def _pass_on(ready: selectors.BaseSelector, node: socket.socket) -> bool:
         if not data:
             return False
     return True
+
+
+def _take_away(directory: Path) -> None:
+    """What the node has written for this run, passwords among it; after a `kill -9` nobody else does."""
+    shutil.rmtree(directory, ignore_errors=True)
 
 
 def _end(exabgp: int) -> None:

@@ -14,7 +14,7 @@ from egressway.node.steering.errors import (
     SteeringRefused,
     SteeringUnavailable,
 )
-from egressway.node.steering.from_fleet import move_sources, situation
+from egressway.node.steering.from_fleet import keeping, move_sources, owned, situation
 from egressway.node.steering.steering import Steering, SteeringSettings, SteeringStatus
 from egressway.node.steering.tunnel import TunnelSettings
 
@@ -33,6 +33,8 @@ __all__ = [
     "SteeringStatus",
     "SteeringUnavailable",
     "TunnelSettings",
+    "keeping",
     "move_sources",
+    "owned",
     "situation",
 ]

@@ -89,7 +89,7 @@ class Situation:
     """This server's own IPv6 addresses; they need no steering, only a route."""
     keep: frozenset[IPv4Address] = frozenset()
     """Addresses that stay on this host although it owns no port of them any more: connections are
-    still open."""
+    still open, or routers still bring packets of theirs."""
     reserved: tuple[PortRange, ...] = ()
     """Ports that the host itself is not to choose, beyond those of the own slices."""
 

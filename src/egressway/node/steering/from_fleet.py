@@ -9,6 +9,7 @@ step. A source that is known to be gone, or whose time is over, is not waited fo
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from ipaddress import IPv4Address, IPv6Network, ip_network
 
 from egressway.node.steering.desired import Owner, Pinned, PortRange, Server, Situation
@@ -16,7 +17,7 @@ from egressway.wire.fleet import FleetAddress, FleetMove, FleetPool, FleetServer
 from egressway.wire.fleet_consistency import parse_link
 from egressway.wire.held import HeldPorts, HeldTuples
 
-__all__ = ["move_sources", "situation"]
+__all__ = ["keeping", "move_sources", "owned", "situation"]
 
 
 def move_sources(topology: Topology) -> frozenset[str]:
@@ -54,12 +55,54 @@ def situation(
     return Situation(
         own=server,
         servers=tuple(_server(each) for each in topology.servers if each.state != "revoked"),
-        owners=tuple(_owners(addresses, late)),
+        owners=_in_order(_owners(addresses, late)),
         pinned=tuple(pinned),
         ipv6=ipv6,
-        keep=frozenset(IPv4Address(m.ip) for m in topology.moves if m.source == server),
+        keep=_kept(topology, server),
         reserved=((topology.first_port, topology.last_port),) if ipv6 else (),
     )
+
+
+def _kept(topology: Topology, server: str) -> frozenset[IPv4Address]:
+    """Also what a neighbour gives up: routers bring packets here until they have heard of it."""
+    halls = {each.name: each.data_center for each in topology.servers}
+    return frozenset(
+        IPv4Address(move.ip)
+        for move in topology.moves
+        if move.source in halls and halls[move.source] == halls[server]
+    )
+
+
+def owned(situation: Situation) -> tuple[Owner, ...]:
+    """This server's own slices."""
+    return tuple(each for each in situation.owners if each.server == situation.own)
+
+
+def keeping(wanted: Situation, kept: Sequence[Owner]) -> Situation:
+    """As `wanted`, but what is `kept` is still this server's, whoever else has it by then."""
+    cut = [
+        Owner(each.ip, low, high, each.server)
+        for each in wanted.owners
+        for low, high in _outside((each.low, each.high), [k for k in kept if k.ip == each.ip])
+    ]
+    return replace(wanted, owners=_in_order((*cut, *kept)))
+
+
+def _in_order(owners: Iterable[Owner]) -> tuple[Owner, ...]:
+    """The same owners are the same situation, in whatever order they were found."""
+    return tuple(sorted(owners, key=lambda each: (each.ip, each.low)))
+
+
+def _outside(ports: PortRange, taken: Iterable[Owner]) -> list[PortRange]:
+    left = [ports]
+    for each in taken:
+        left = [
+            (first, last)
+            for low, high in left
+            for first, last in ((low, min(high, each.low - 1)), (max(low, each.high + 1), high))
+            if first <= last
+        ]
+    return left
 
 
 def _must_wait(

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from ipaddress import IPv4Address, IPv6Address
 
 from egressway.node.steering.desired import Owner, Pinned, Situation
-from egressway.node.steering.from_fleet import move_sources, situation
+from egressway.node.steering.from_fleet import keeping, move_sources, owned, situation
 from egressway.wire.fleet import (
     FleetAddress,
     FleetLocation,
@@ -111,6 +111,30 @@ def test_the_source_itself_knows_and_changes_at_once():
     assert {(each.low, each.high): each.server for each in found.owners} == AFTER
     assert OPEN[0] in found.pinned
     assert found.keep == {IPv4Address(IP)}
+
+
+def test_neighbours_pass_on_what_routers_still_bring_when_a_data_center_gives_an_address_up():
+    gone = Fleet(
+        moves=(FleetMove("m", IP, 100, 199, "a1", "b1", int(NOW) + 60),),
+        slices=(FleetSlice(100, 399, "b1"),),
+    )
+    assert gone.seen_by("a2").keep == {IPv4Address(IP)}
+    assert Fleet(slices=gone.slices).seen_by("a2").keep == set()
+
+
+def test_what_is_kept_is_cut_out_of_what_others_have():
+    before, after = Fleet().seen_by("a2"), Fleet(slices=(FleetSlice(100, 399, "b1"),))
+    wanted = keeping(after.seen_by("a2"), owned(before))
+    assert [(each.low, each.high, each.server) for each in wanted.owners] == [
+        (100, 199, "b1"),
+        (200, 299, "a2"),
+        (300, 399, "b1"),
+    ]
+
+
+def test_keeping_what_one_has_anyway_changes_nothing():
+    found = Fleet().seen_by("a2")
+    assert keeping(found, owned(found)) == found
 
 
 def test_once_told_ports_and_open_connections_change_together():
