@@ -13,7 +13,7 @@ from egressway.model.data_center import DataCenterName
 from egressway.model.errors import Conflict, Invalid, NotFound
 from egressway.model.location import LocationName
 from egressway.model.server import ServerName
-from egressway.store.rows import not_found
+from egressway.store.rows import row_of
 from egressway.store.schema import (
     DataCenterRow,
     LocationRow,
@@ -37,26 +37,17 @@ _NAMED_AT_MOST: Final = 10
 
 def location_row(session: Session, name: LocationName) -> LocationRow:
     """The location, or NotFound."""
-    row = session.get(LocationRow, name)
-    if row is None:
-        raise not_found("location", name)
-    return row
+    return row_of(session, LocationRow, "location", name)
 
 
 def data_center_row(session: Session, name: DataCenterName) -> DataCenterRow:
     """The data center, or NotFound."""
-    row = session.get(DataCenterRow, name)
-    if row is None:
-        raise not_found("data center", name)
-    return row
+    return row_of(session, DataCenterRow, "data center", name)
 
 
 def server_row(session: Session, name: ServerName) -> ServerRow:
     """The server, or NotFound."""
-    row = session.get(ServerRow, name)
-    if row is None:
-        raise not_found("server", name)
-    return row
+    return row_of(session, ServerRow, "server", name)
 
 
 def named_location(session: Session, name: LocationName) -> LocationRow:

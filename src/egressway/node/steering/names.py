@@ -23,7 +23,6 @@ __all__ = [
     "TUNNEL_DEVICE",
     "is_our_table",
     "mark_of",
-    "number_of",
 ]
 
 NFT_TABLE: Final = "egressway_steer"
@@ -59,11 +58,6 @@ LOCK: Final = "\0egressway-steering"
 def mark_of(number: int) -> int:
     """Mark of packets for the server with this number; also its routing table."""
     return MARKS | number
-
-
-def number_of(mark: int) -> int:
-    """The server's number."""
-    return mark & ~MARKS_MASK
 
 
 def is_our_table(table: int) -> bool:
