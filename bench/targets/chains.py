@@ -10,11 +10,14 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Callable
 
 from bench import origin, snapshot
 from bench.cases import Protocol
 from bench.fleet_identity import both_file, host_of, identity_files, write_identities
 from bench.targets.target import THREADS, Place, Ports, Target
+
+Configure = Callable[[Target, Place], list[str]]
 
 _POOL = "dedicated"
 _LINK_OFFSET = 5
@@ -217,42 +220,25 @@ def _nginx_command(place: Place, name: str, parts: tuple[str, str, str, str, str
     return ["nginx", "-p", str(place.work), "-e", "stderr", "-c", str(config)]
 
 
-_PLAIN_ONLY = frozenset({Protocol.HTTP1})
+def _chain(single: str, title: str, source: str, first_port: int, configure: Configure) -> Target:
+    """Two of the target `single`; the first port is the first proxy's, a later one the second's."""
+    name = f"{single}-chain"
+    logs = configure is _egressway
+    return Target(
+        name=name,
+        title=title,
+        source=source,
+        ports=Ports.starting_at(first_port),
+        inner_ports=(first_port + _LINK_OFFSET,),
+        logs=logs,
+        protocols=frozenset({Protocol.HTTP1}),
+        configure=configure,
+        log_files=(f"{name}-first.access",) if logs else (),
+        chained=True,
+        single=single,
+    )
 
-EGRESSWAY = Target(
-    name="egressway-chain",
-    title="Egressway, forwarded",
-    source="127.0.0.20",
-    ports=Ports.starting_at(18100),
-    inner_ports=(18100 + _LINK_OFFSET,),
-    logs=True,
-    protocols=_PLAIN_ONLY,
-    configure=_egressway,
-    log_files=("egressway-chain-first.access",),
-    chained=True,
-    single="egressway",
-)
-HAPROXY = Target(
-    name="haproxy-chain",
-    title="HAProxy behind HAProxy",
-    source="127.0.0.21",
-    ports=Ports.starting_at(18110),
-    inner_ports=(18110 + _LINK_OFFSET,),
-    logs=False,
-    protocols=_PLAIN_ONLY,
-    configure=_haproxy,
-    chained=True,
-    single="haproxy",
-)
-NGINX = Target(
-    name="nginx-chain",
-    title="nginx behind nginx",
-    source="127.0.0.22",
-    ports=Ports.starting_at(18120),
-    inner_ports=(18120 + _LINK_OFFSET,),
-    logs=False,
-    protocols=_PLAIN_ONLY,
-    configure=_nginx,
-    chained=True,
-    single="nginx",
-)
+
+EGRESSWAY = _chain("egressway", "Egressway, forwarded", "127.0.0.20", 18100, _egressway)
+HAPROXY = _chain("haproxy", "HAProxy behind HAProxy", "127.0.0.21", 18110, _haproxy)
+NGINX = _chain("nginx", "nginx behind nginx", "127.0.0.22", 18120, _nginx)
