@@ -9,6 +9,7 @@ import pytest
 
 from tests.support.certificates import Authority
 from tests.support.postgres import Postgres
+from tests.support.sqlite import new_file
 
 
 @pytest.fixture(scope="session")
@@ -28,7 +29,7 @@ def postgres() -> Iterator[Postgres]:
 def store_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
     """An empty store of either kind; what asks for it runs on both."""
     if request.param == "sqlite":
-        yield f"sqlite:///{tmp_path / 'store.sqlite'}"
+        yield new_file(tmp_path / "store.sqlite")
         return
     server: Postgres = request.getfixturevalue("postgres")
     url = server.new_url()

@@ -5,12 +5,14 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from egressway.store import Store
 from tests.support.postgres import Postgres
+from tests.support.sqlite import new_file
 
 NewStore = Callable[..., AbstractContextManager[Store]]
 
@@ -36,6 +38,6 @@ def new_store(request: pytest.FixtureRequest) -> NewStore:
 def _in_a_file(**options: Any) -> Iterator[Store]:
     with (
         tempfile.TemporaryDirectory() as folder,
-        Store.open(f"sqlite:///{folder}/egressway.db", **options) as store,
+        Store.open(new_file(Path(folder) / "egressway.db"), **options) as store,
     ):
         yield store

@@ -29,6 +29,7 @@ from egressway.api.settings import ApiSettings
 from egressway.model.address import OriginNetworks
 from egressway.model.permission import PERMISSION_GROUPS, Permission
 from egressway.store import Store
+from tests.support.sqlite import new_file
 
 DEADLINE_SECONDS = 20.0
 GROUP_ID = {group.permission: group.id for group in PERMISSION_GROUPS}
@@ -140,7 +141,7 @@ def running(
     """A started world; everything is stopped and closed at the end. `database` is SQLite's file."""
     database = directory / "store.sqlite"
     health, ledger = HealthByHand(), UsageLedger()
-    url = store_url or f"sqlite:///{database}"
+    url = store_url or new_file(database)
     with Store.open(url, origin_networks=networks) as store:
         with store.write("test") as write:
             operator = write.tokens.ensure_operator_token()
