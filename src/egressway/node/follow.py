@@ -448,6 +448,7 @@ class Follower:
     def _tell(self) -> None:
         """Of a move that the data plane has not taken, nobody must believe that it keeps it."""
         if self._running.is_brought:
+            self._handover.close_overdue()
             self._handover.tell()
 
     def _keep_change(self, message: ConfigMessage) -> None:

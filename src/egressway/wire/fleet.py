@@ -119,7 +119,7 @@ class FleetMove(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     source: str
     target: str
     deadline: int
-    """Unix seconds; later the source's connections are no longer waited for."""
+    """Unix seconds; what the source still has open then, it closes."""
 
 
 class Topology(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

@@ -133,6 +133,70 @@ def test_source_that_never_answers_is_waited_for_until_the_deadline(control, sta
     eventually(lambda: slices(target) == [(25_000, 39_999)])
 
 
+def open_at_source(source: Node) -> set[int]:
+    return {port for held in source.plane.held(everything=True) for port in held.ports}
+
+
+def fill_the_old_slice(source: Node) -> None:
+    """A connection on each of its ports: half of them are about to leave."""
+    source.plane.connect(IP, ORIGIN, 10_000)
+    assert open_at_source(source) == set(range(20_000, 30_000))
+
+
+STAYING = set(range(20_000, 25_000))
+
+
+def test_source_closes_what_it_holds_when_the_deadline_is_over(control, start):
+    source, target = start("ams-1-1"), start("fra-1-1")
+    source.runs(1)
+    target.runs(1)
+    fill_the_old_slice(source)
+    overdue = move("ams-1-1", "fra-1-1", 25_000, 29_999, id="move-1", deadline=1)
+    control.change(1, topology=topology("ams-1-1", "fra-1-1", moves=(overdue,)), pools=(AFTER,))
+    eventually(lambda: open_at_source(source) == STAYING)
+    eventually(lambda: excluded(target) == {} and slices(target) == [(25_000, 39_999)])
+
+
+def test_source_closes_what_it_holds_when_the_move_is_finished(control, start):
+    source = start("ams-1-1")
+    source.runs(1)
+    fill_the_old_slice(source)
+    control.change(1, topology=MOVED, pools=(AFTER,))
+    source.runs(2)
+    assert len(open_at_source(source)) == 10_000, "nothing is cut before its time"
+    control.change(2, topology=topology("ams-1-1", "fra-1-1"))
+    eventually(lambda: open_at_source(source) == STAYING)
+
+
+def test_ports_that_come_back_keep_their_connections(control, start):
+    source = start("ams-1-1")
+    source.runs(1)
+    fill_the_old_slice(source)
+    control.change(1, topology=MOVED, pools=(AFTER,))
+    source.runs(2)
+    control.change(2, topology=topology("ams-1-1", "fra-1-1"), pools=(BEFORE,))
+    source.runs(3)
+    control.change(3, zones=(zone("other"),))
+    source.runs(4)
+    assert len(open_at_source(source)) == 10_000
+
+
+def test_a_move_that_goes_on_in_parts_closes_nothing(control, start):
+    source = start("ams-1-1")
+    source.runs(1)
+    fill_the_old_slice(source)
+    control.change(1, topology=MOVED, pools=(AFTER,))
+    parts = (
+        move("ams-1-1", "fra-1-1", 25_000, 26_999, id="move-1"),
+        move("ams-1-1", "sjc-1-1", 27_000, 29_999, id="move-2"),
+    )
+    control.change(1, 3, topology=topology("ams-1-1", "fra-1-1", "sjc-1-1", moves=parts))
+    source.runs(3)
+    control.change(3, zones=(zone("other"),))
+    source.runs(4)
+    assert len(open_at_source(source)) == 10_000
+
+
 def test_ports_that_are_merely_given_up_wait_for_nobody(control, start):
     source = start("ams-1-1")
     source.runs(1)
