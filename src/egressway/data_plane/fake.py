@@ -152,8 +152,9 @@ class FakeDataPlane:
         with self._lock:
             rows = []
             for (ip, origin), use in self._uses.items():
-                inside = [port for port in use.ports if port in self._ports(ip)]
-                outside = [port for port in use.ports if port not in inside]
+                owned = set(self._ports(ip))
+                inside = [port for port in use.ports if port in owned]
+                outside = [port for port in use.ports if port not in owned]
                 beyond = max(0, use.current - self._capacity(ip) - len(outside))
                 ports = use.ports if everything else outside + inside[:beyond]
                 if ports:

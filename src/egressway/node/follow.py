@@ -2,7 +2,7 @@
 
     change fits what there is  -> applied, kept on disk, acknowledged
     change starts later        -> everything is fetched, and what came since
-    not permitted yet          -> waits, in order
+    not permitted yet          -> waits, in order, but for what no rollout holds back
     cannot be read             -> as if it were missing; told, and what runs goes on
 
 The server starts from what is on disk and serves it for as long as nothing else can be reached. All
@@ -32,8 +32,9 @@ from egressway.node.last_good import LastGood
 from egressway.node.running import Contradiction, Running
 from egressway.node.settings import NodeSettings
 from egressway.node.surroundings import Standing
+from egressway.node.unstaged import Unstaged
 from egressway.wire.acknowledgement import Acknowledgement
-from egressway.wire.fleet import FleetMessageError, FleetSnapshot, decode
+from egressway.wire.fleet import FleetMessageError, decode, encode
 from egressway.wire.fleet_state import BaseMismatch, FleetState
 from egressway.wire.region_class import EVERYWHERE, class_of
 
@@ -105,6 +106,7 @@ class Follower:
             after=self._after,
         )
         self._gate = Gatekeeper(last_good)
+        self._unstaged = Unstaged()
         self._handover = Handover(
             bus,
             settings.server,
@@ -199,6 +201,7 @@ class Follower:
             event = self._events.get(timeout=seconds)
             if isinstance(event, _Published):
                 self._inbox.put(event.watch, event.message)
+                self._look_ahead(event.message)
             elif isinstance(event, Value):
                 self._gate.hear(event)
                 self._go_back()
@@ -314,6 +317,37 @@ class Follower:
         data_center = own.data_center if own else ""
         return self._gate.rollout.permitted(self._settings.server, data_center)
 
+    def _look_ahead(self, message: ConfigMessage) -> None:
+        """What no rollout holds back does not wait with the rest of a message."""
+        if self._running.state is None or self._is_permitted(message.revision):
+            return
+        try:
+            content = message.content
+            if message.base_revision is None:
+                whole = self._bus.get_whole(self._cls)
+                if whole is None:
+                    return
+                content = whole.content
+            self._unstaged.look(decode(content))
+        except (BusError, FleetMessageError) as defect:
+            _log.warning("what waits cannot be looked at: %s", defect)
+        self._stand()
+
+    def _stand(self) -> None:
+        """As was heard last, at whatever revision."""
+        state = self._running.state
+        assert state is not None
+        change = self._unstaged.over(state)
+        if change is None:
+            return
+        try:
+            self._running.change(change, self._handover.waiting())
+        except (Contradiction, BaseMismatch) as defect:
+            self._raise_alarm(str(defect))
+            return
+        self._keep_change(encode(change), self._sequence)
+        self._has_changed(is_around_other=True)
+
     def _take_message(self, message: ConfigMessage) -> bool:
         """Whether the next one can follow."""
         running = self._running
@@ -324,13 +358,15 @@ class Follower:
         if running.state is None or message.base_revision > running.revision:
             return self._fetch(message, message.base_revision)
         try:
-            self._take_change(decode(message.content), message)
+            self._take_change(message)
         except (FleetMessageError, Contradiction, BaseMismatch) as defect:
             self._raise_alarm(str(defect))
             return self._fetch(message, message.revision)
         return True
 
-    def _take_change(self, change: FleetSnapshot, message: ConfigMessage) -> None:
+    def _take_change(self, message: ConfigMessage) -> None:
+        sent = decode(message.content)
+        change = self._unstaged.amended(sent)
         state = self._running.state
         assert state is not None
         self._gate.before_going_on(state, self._sequence, change.revision)
@@ -340,7 +376,8 @@ class Follower:
         self._running.change(change, self._handover.waiting())
         self._sequence = message.sequence
         self._alarm, self._wants_whole = None, False
-        self._keep_change(message)
+        self._unstaged.forget(change.revision)
+        self._keep_change(message.content if change is sent else encode(change), message.sequence)
         self._has_changed(
             is_around_other=bool(change.topology or change.pools or change.removed_pools)
         )
@@ -375,8 +412,13 @@ class Follower:
         try:
             whole = decode(content)
             if not self._is_permitted(whole.revision):
+                self._unstaged.look(whole)
+                self._stand()
                 return False
-            self._running_whole(FleetState(whole))
+            if whole.revision < self._running.revision:
+                self._unstaged.forget()  # the store was restored, and knows nothing newer
+            self._running_whole(FleetState(self._unstaged.amended(whole)))
+            self._unstaged.forget(whole.revision)
         except (FleetMessageError, Contradiction, BaseMismatch) as defect:
             self._raise_alarm(str(defect))
             return False
@@ -407,7 +449,8 @@ class Follower:
         _log.warning(
             "going back from revision %d to %d", self._running.revision, found.state.revision
         )
-        self._running_whole(found.state)
+        self._unstaged.look(self._running.state.whole())
+        self._running_whole(FleetState(self._unstaged.amended(found.state.whole())))
         self._keep_whole()
         self._read_again(found.sequence)
         self._has_changed(is_around_other=True)
@@ -451,12 +494,12 @@ class Follower:
             self._handover.close_overdue()
             self._handover.tell()
 
-    def _keep_change(self, message: ConfigMessage) -> None:
+    def _keep_change(self, content: bytes, sequence: int) -> None:
         """Only what the data plane has taken is good."""
         if self._last_good is None or not self._running.is_brought or self._is_disk_behind:
             self._is_disk_behind = True
             return
-        self._last_good.keep_change(message.content, message.sequence)
+        self._last_good.keep_change(content, sequence)
 
     def _keep_whole(self) -> None:
         if self._last_good is not None and self._running.state is not None:
