@@ -127,6 +127,10 @@ class Bus(Protocol):
         """Every message with a sequence above `after`, in order, from now on."""
         ...
 
+    def is_denied(self, cls: str) -> bool:
+        """Whether the bus does not let this process hear a class that it watches."""
+        ...
+
     # Back from the servers.
 
     def acknowledge(self, acknowledgement: Acknowledgement) -> None:

@@ -34,7 +34,7 @@ from egressway.node.settings import NodeSettings
 from egressway.node.surroundings import Standing
 from egressway.node.unstaged import Unstaged
 from egressway.wire.acknowledgement import Acknowledgement
-from egressway.wire.fleet import FleetMessageError, decode, encode
+from egressway.wire.fleet import FleetMessageError, Topology, decode, encode
 from egressway.wire.fleet_state import BaseMismatch, FleetState
 from egressway.wire.region_class import EVERYWHERE, class_of
 
@@ -43,6 +43,7 @@ __all__ = ["Follower", "FollowerState"]
 TICK_SECONDS: Final = 0.5
 ACKNOWLEDGE_SECONDS: Final = 5.0
 STUCK_SECONDS: Final = 2.0
+SHUT_OUT_SECONDS: Final = 5.0
 _log = logging.getLogger(__name__)
 
 
@@ -122,6 +123,8 @@ class Follower:
         self._wants_whole = False
         self._acknowledged_at = 0.0
         self._again_at = 0.0
+        self._class_at = 0.0
+        self._cannot_begin = False
         self._cancel_gate: Cancel | None = None
         self._is_disk_behind = False
         self._state = FollowerState()
@@ -216,6 +219,7 @@ class Follower:
     def _tick(self) -> None:
         if not self._inbox.is_open:
             self._watch()
+        self._look_for_class()
         if not self._running.is_brought and time.monotonic() >= self._again_at:
             self._again_at = time.monotonic() + STUCK_SECONDS
             self._running.again()
@@ -248,7 +252,9 @@ class Follower:
                 return
         except BusError as failure:
             _log.debug("the bus cannot be followed yet: %s", failure)
+            self._cannot_begin = True
         else:
+            self._cannot_begin = False
             self._inbox.open(self._cls, self._sequence)
 
     def _begin(self) -> bool:
@@ -275,6 +281,38 @@ class Follower:
             _log.info("this server reads the configuration of class %s now", own)
             self._cls, self._has_begun = own, False
             self._inbox.close()
+
+    def _look_for_class(self) -> None:
+        """A server that is shut out from its class may be in another one by now.
+
+        What everybody may read says which. If it is this one all the same, it will be let in soon.
+        """
+        is_shut_out = self._bus.is_denied(self._cls) or self._cannot_begin
+        is_due = time.monotonic() - self._class_at > SHUT_OUT_SECONDS
+        if not (is_shut_out and is_due) or self._cls == EVERYWHERE:
+            return
+        self._class_at = time.monotonic()
+        try:
+            whole, last = self._bus.get_whole(EVERYWHERE), self._bus.last_config(EVERYWHERE)
+            content = decode(whole.content) if whole else None
+        except (BusError, FleetMessageError) as failure:
+            _log.debug("which class this server is in cannot be looked up: %s", failure)
+            return
+        if content is not None and content.revision >= self._running.revision:
+            cls = self._class_in(content.topology)
+            if cls != self._cls:
+                _log.warning("this server may not read class %s any more, but %s", self._cls, cls)
+                self._cls, self._has_begun = cls, False
+                self._inbox.close()
+                return
+        if content is None or last is None or content.revision < last.revision:
+            self._wants_whole = True
+            self._acknowledge()
+
+    def _class_in(self, topology: Topology | None) -> str:
+        servers = topology.servers if topology else ()
+        own = next((each for each in servers if each.name == self._settings.server), None)
+        return class_of(own, topology) if own and topology else EVERYWHERE
 
     def _own_class(self) -> str:
         state, around = self._running.state, self._running.around
