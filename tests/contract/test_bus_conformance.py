@@ -186,6 +186,13 @@ def test_classes_do_not_hear_each_other(control, node):
     eventually(seen["eu"].are(2, 4))
 
 
+def test_classes_that_were_published_for_are_known_to_who_comes_later(control):
+    assert control.classes() <= {"all"}
+    publish(control, 1)
+    publish(control, 2, cls="eu=us")
+    assert control.classes() == {"all", "eu=us"}
+
+
 def test_cancelled_watch_hears_nothing_more(control, node):
     cancelled, kept = Seen(), Seen()
     cancel = node.watch_config("all", 0, cancelled.append)

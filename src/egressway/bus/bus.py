@@ -109,6 +109,10 @@ class Bus(Protocol):
         """The newest message's place; None before the first."""
         ...
 
+    def classes(self) -> frozenset[str]:
+        """Every class that has been published for; for those who publish."""
+        ...
+
     def put_whole(self, cls: str, whole: Whole) -> None:
         """Keep everything for those who cannot build on what they have; replaces an older one."""
         ...

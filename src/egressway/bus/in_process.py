@@ -92,6 +92,11 @@ class InProcessBus:
             messages = self._class(cls).messages
             return Position(messages[-1].sequence, messages[-1].revision) if messages else None
 
+    def classes(self) -> frozenset[str]:
+        """See `Bus`."""
+        with self._open():
+            return frozenset(cls for cls, kept in self._classes.items() if kept.messages)
+
     def put_whole(self, cls: str, whole: Whole) -> None:
         """See `Bus`."""
         with self._open():

@@ -20,6 +20,7 @@ import nats.errors
 import nats.js.errors
 from nats.aio.msg import Msg
 from nats.aio.subscription import Subscription
+from nats.js import JetStreamContext
 
 from egressway.bus import nats_names as names
 from egressway.bus.bus import Cancel, ConfigMessage, Conflict, Position, Unavailable, Value, Whole
@@ -95,6 +96,11 @@ class NatsBus:
         if message is None:
             return None
         return Position(message.seq or 0, int((message.headers or {}).get(names.REVISION, 0)))
+
+    def classes(self) -> frozenset[str]:
+        """See `Bus`."""
+        found = self._ask(_stream_names(self._connection.jetstream))
+        return frozenset(cls for name in found if (cls := names.class_of_stream(name)))
 
     def put_whole(self, cls: str, whole: Whole) -> None:
         """See `Bus`."""
@@ -282,6 +288,13 @@ class NatsBus:
 
     def _calls(self, handler: Callable[[str, bytes], None]) -> Callable[[str, bytes], None]:
         return lambda server, content: self._dispatcher.call(handler, server, content)
+
+
+async def _stream_names(jetstream: JetStreamContext) -> list[str]:
+    found: list[str] = []
+    while page := await jetstream.streams_info(offset=len(found)):
+        found += [each.config.name or "" for each in page]
+    return found
 
 
 async def _end_all() -> None:

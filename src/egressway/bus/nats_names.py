@@ -36,6 +36,7 @@ __all__ = [
     "SEQUENCE",
     "VALUES",
     "acknowledgement",
+    "class_of_stream",
     "class_streams",
     "config",
     "config_stream",
@@ -62,6 +63,7 @@ BASE: Final = "Egressway-Base-Revision"
 SEQUENCE: Final = "Nats-Sequence"
 LAST_SEQUENCE: Final = "Nats-Last-Sequence"
 
+_CONFIG: Final = "egressway-config-"
 _KEPT_MESSAGES: Final = 4_096
 _KEPT_BYTES: Final = 2 * 1024**3
 
@@ -98,7 +100,12 @@ def whole(cls: str, part: str) -> str:
 
 def config_stream(cls: str) -> str:
     """Keeps the changes of a class."""
-    return f"egressway-config-{cls}"
+    return f"{_CONFIG}{cls}"
+
+
+def class_of_stream(stream: str) -> str | None:
+    """The class whose changes a stream keeps; None for another stream."""
+    return stream.removeprefix(_CONFIG) if stream.startswith(_CONFIG) else None
 
 
 def whole_stream(cls: str) -> str:

@@ -90,7 +90,7 @@ class FleetServer(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     name: str
     number: int
-    """Never given to another server; chooses the server's IPv6 addresses."""
+    """One server's at a time, and free again once that is deleted; chooses the server's IPv6 addresses."""
     data_center: str
     location: str
     link: str | None = None
