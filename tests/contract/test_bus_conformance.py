@@ -193,6 +193,16 @@ def test_classes_that_were_published_for_are_known_to_who_comes_later(control):
     assert control.classes() == {"all", "eu=us"}
 
 
+def test_newest_instance_of_a_server_is_heard_now_and_later(control, node):
+    node.put_instance("s1", b"first")
+    heard: list[bytes] = []
+    node.watch_instance("s1", heard.append)
+    eventually(lambda: heard == [b"first"])
+    control.put_instance("s2", b"another server's")
+    control.put_instance("s1", b"second")
+    eventually(lambda: heard == [b"first", b"second"])
+
+
 def test_cancelled_watch_hears_nothing_more(control, node):
     cancelled, kept = Seen(), Seen()
     cancel = node.watch_config("all", 0, cancelled.append)

@@ -175,6 +175,14 @@ class Bus(Protocol):
         """What `server` says now, if it has said anything, and each time that it changes."""
         ...
 
+    def put_instance(self, server: str, content: bytes) -> None:
+        """Say which instance of a server's node was started last."""
+        ...
+
+    def watch_instance(self, server: str, handler: Callable[[bytes], None]) -> Cancel:
+        """Which one it is now, if any has said so, and each time that it changes."""
+        ...
+
     # Itself.
 
     @property

@@ -181,6 +181,16 @@ class InProcessBus:
         with self._open():
             return self._watch(_held(server), lambda value: handler(value.content))
 
+    def put_instance(self, server: str, content: bytes) -> None:
+        """See `Bus`."""
+        with self._open():
+            self._put(_instance(server), content)
+
+    def watch_instance(self, server: str, handler: Callable[[bytes], None]) -> Cancel:
+        """See `Bus`."""
+        with self._open():
+            return self._watch(_instance(server), lambda value: handler(value.content))
+
     # Itself.
 
     @property
@@ -234,3 +244,7 @@ def _config(cls: str) -> str:
 
 def _held(server: str) -> str:
     return f"held.{server}"
+
+
+def _instance(server: str) -> str:
+    return f"instance.{server}"

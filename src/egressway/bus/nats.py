@@ -178,11 +178,15 @@ class NatsBus:
 
     def watch_held(self, server: str, handler: Callable[[bytes], None]) -> Cancel:
         """See `Bus`."""
+        return self._watch_content(names.held(server), handler)
 
-        def heard(value: Value) -> None:
-            self._dispatcher.call(handler, value.content)
+    def put_instance(self, server: str, content: bytes) -> None:
+        """See `Bus`."""
+        self._ask(self._connection.store(names.value(names.instance(server)), content))
 
-        return self._watch(ValueWatch(self._connection, names.held(server), heard))
+    def watch_instance(self, server: str, handler: Callable[[bytes], None]) -> Cancel:
+        """See `Bus`."""
+        return self._watch_content(names.instance(server), handler)
 
     # Itself.
 
@@ -282,6 +286,12 @@ class NatsBus:
                 self._ask(self._connection.remove(watch))
 
         return cancel
+
+    def _watch_content(self, key: str, handler: Callable[[bytes], None]) -> Cancel:
+        def heard(value: Value) -> None:
+            self._dispatcher.call(handler, value.content)
+
+        return self._watch(ValueWatch(self._connection, key, heard))
 
     def _through_dispatcher(self, handler: Callable[[T], None]) -> Callable[[T], None]:
         return lambda argument: self._dispatcher.call(handler, argument)

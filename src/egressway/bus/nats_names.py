@@ -7,7 +7,7 @@ stream has refused. What they miss, they read from the stream.
 | Subject | Is |
 |---|---|
 | `egressway.config.<class>` | stream `egressway-config-<class>`: changes, in order |
-| `$KV.egressway.gate`, `$KV.egressway.held.<server>` | bucket `egressway`: newest values |
+| `$KV.egressway.gate`, `.held.<server>`, `.instance.<server>` | bucket `egressway`: newest values |
 | `$KV.egressway-whole-<class>.head`, `.<key>.<number>` | bucket of each class: parts of wholes |
 | `egressway.live.config.<class>`, `egressway.live.value.<key>` | republished |
 | `egressway.acknowledgement.<server>`, `egressway.report.<server>` | not stored |
@@ -43,6 +43,7 @@ __all__ = [
     "heard_by",
     "held",
     "inbox",
+    "instance",
     "live_config",
     "live_value",
     "report",
@@ -93,6 +94,11 @@ def held(server: str) -> str:
     return f"held.{server}"
 
 
+def instance(server: str) -> str:
+    """Key of which instance of a server's node was started last."""
+    return f"instance.{server}"
+
+
 def whole(cls: str, part: str) -> str:
     """Where a part of a whole is stored; `head` says which parts there are."""
     return f"$KV.egressway-whole-{cls}.{part}"
@@ -136,6 +142,7 @@ def said_by(server: str, classes: Iterable[str]) -> tuple[str, ...]:
         acknowledgement(server),
         report(server),
         value(held(server)),
+        value(instance(server)),
         *(
             f"$JS.{domain}API.{question}.{stream}{below}"
             for domain in ("", "*.")

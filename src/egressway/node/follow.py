@@ -28,6 +28,7 @@ from egressway.node.exclusions import Exclusions
 from egressway.node.gatekeeper import Gatekeeper
 from egressway.node.handover import Handover
 from egressway.node.inbox import Inbox
+from egressway.node.instance import Instance
 from egressway.node.last_good import LastGood
 from egressway.node.running import Contradiction, Running
 from egressway.node.settings import NodeSettings
@@ -43,6 +44,7 @@ __all__ = ["Follower", "FollowerState"]
 TICK_SECONDS: Final = 0.5
 ACKNOWLEDGE_SECONDS: Final = 5.0
 STUCK_SECONDS: Final = 2.0
+SUPERSEDED: Final = "another node was started with the same identity"
 SHUT_OUT_SECONDS: Final = 5.0
 _log = logging.getLogger(__name__)
 
@@ -71,6 +73,11 @@ class _Held:
 
 
 @dataclass(frozen=True, slots=True)
+class _Started:
+    mark: bytes
+
+
+@dataclass(frozen=True, slots=True)
 class _Published:
     watch: int
     message: ConfigMessage
@@ -95,7 +102,9 @@ class Follower:
         self._last_good = last_good
         self._cls = EVERYWHERE
         self._has_begun = False  # with this class
-        self._events: queue.SimpleQueue[_Published | Value | _Held | None] = queue.SimpleQueue()
+        self._events: queue.SimpleQueue[_Published | Value | _Held | _Started | None] = (
+            queue.SimpleQueue()
+        )
         self._inbox = Inbox(
             bus, lambda watch, message: self._events.put(_Published(watch, message))
         )
@@ -117,6 +126,10 @@ class Follower:
             heard_of=self._heard_of,
             telling=self._telling,
         )
+        self._instance = Instance(
+            bus, settings.server, lambda mark: self._events.put(_Started(mark))
+        )
+        self._is_superseded = False
         self._sequence = 0
         self._stuck_until = 0.0
         self._alarm: str | None = None
@@ -137,6 +150,16 @@ class Follower:
     def state(self) -> FollowerState:
         """The newest, immutable."""
         return self._state
+
+    @property
+    def instance(self) -> str:
+        """Mark of this node among those that have the same identity."""
+        return self._instance.mark
+
+    @instance.setter
+    def instance(self, mark: str) -> None:
+        """Go on as another process's; before `start` only."""
+        self._instance.mark = mark
 
     def on_state(self, listener: Callable[[FleetState], None]) -> None:
         """Called in the follower's thread after each change of topology or pools; must return soon.
@@ -213,12 +236,24 @@ class Follower:
                 self._handover.hear(event.source, event.content)
                 self._running.wait_for(self._handover.waiting())
                 self._tell()
+            elif isinstance(event, _Started):
+                self._look_at_instance(event.mark)
             self._follow()
             self._publish_state()
+
+    def _look_at_instance(self, mark: bytes) -> None:
+        if self._is_superseded or not self._instance.is_superseded_by(mark):
+            return
+        self._is_superseded = True
+        _log.error("%s; nothing more is opened from dedicated addresses", SUPERSEDED)
+        self._running.fence()
+        if self._running.state is not None:
+            self._has_changed(is_around_other=True)
 
     def _tick(self) -> None:
         if not self._inbox.is_open:
             self._watch()
+        self._instance.claim()
         self._look_for_class()
         if not self._running.is_brought and time.monotonic() >= self._again_at:
             self._again_at = time.monotonic() + STUCK_SECONDS
@@ -236,6 +271,7 @@ class Follower:
             with suppress(BusError):
                 self._cancel_gate()
         self._inbox.close()
+        self._instance.close()
         self._handover.close()
 
     # Watching.
@@ -560,7 +596,8 @@ class Follower:
     def _acknowledge(self) -> None:
         self._acknowledged_at = time.monotonic()
         refusal = self._applier.state.refusal
-        reason = self._alarm or (refusal.reason if refusal else None)
+        superseded = SUPERSEDED if self._is_superseded else None
+        reason = self._alarm or superseded or (refusal.reason if refusal else None)
         with suppress(BusError):
             self._bus.acknowledge(
                 Acknowledgement(

@@ -261,6 +261,7 @@ class Node:
             started.callback(announcing.stop)
         if predecessor is not None:
             agent.exclusions.put(OLDER_PROCESS, _room_of(predecessor, data))
+            agent.follower.instance = predecessor.instance or agent.follower.instance
             agent.data_plane.set_part("arriving")
         agent.follower.restore()
         self._check_wanted()
@@ -335,6 +336,7 @@ class Node:
             make_room=make_room,
             held=agent.data_plane.held,
             leave=self._leaves_to_newer.set,
+            instance=agent.follower.instance,
         )
         self._successors.start()
 

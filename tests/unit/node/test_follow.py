@@ -341,6 +341,40 @@ def test_node_whose_name_another_has_taken_opens_nothing_more(control, start):
     assert drains == {True}
 
 
+def test_of_two_nodes_with_a_copied_identity_the_older_opens_nothing_more(control, start):
+    dedicated = zone("a.example.com", pool="p")
+    control.whole(fleet(1, pools=(DEDICATED,), zones=(dedicated,)))
+    older = start()
+    older.runs(1)
+    eventually(lambda: older.follower._instance._cancel)
+    newer = start()
+    newer.runs(1)
+    eventually(lambda: older.follower.state.standing == "fenced")
+    eventually(lambda: is_draining(older))
+    control.change(1, zones=(B,))
+    older.runs(2)
+    newer.runs(2)
+    assert (newer.follower.state.standing, is_draining(newer)) == ("active", False)
+    assert older.follower.state.standing == "fenced"
+    eventually(lambda: any(each.reason == module.SUPERSEDED for each in control.acknowledged))
+
+
+def test_process_that_takes_over_supersedes_nobody(control, start):
+    control.whole(fleet(1, zones=(A,)))
+    older = start()
+    older.runs(1)
+    eventually(lambda: older.follower._instance._cancel)
+    newer = Node(control.bus)
+    newer.follower.instance = older.follower.instance
+    newer.start()
+    newer.runs(1)
+    eventually(lambda: newer.follower._instance._cancel)
+    control.change(1, zones=(B,))
+    older.runs(2)
+    newer.stop()
+    assert older.follower.state.standing == "active"
+
+
 def test_listener_that_is_in_use_is_told_and_tried_again(control, start):
     plane = FakeDataPlane(FakeHost(frozenset({("127.0.0.1", 0)})))
     control.whole(fleet(1, zones=(A,)))
