@@ -189,7 +189,9 @@ def test_cut_session_shows_and_gets_the_newest_truth_when_it_is_back(world):
     world.announcer.set([TWO, SIX])
     world.mend()
     sees(world, TWO, SIX)
-    assert world.announcer.status.peers[PEER4].ups_total == 2
+    eventually(
+        lambda: world.announcer.status.peers[PEER4].ups_total == 2, why="the session counts again"
+    )
 
 
 def test_status_counts_what_peers_have(world):

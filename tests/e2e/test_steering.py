@@ -96,6 +96,16 @@ def test_a_pin_that_is_gone_ends_the_old_connection_only(fleet):
     assert fleet.exchange("two", name="old", within=5) != "done"
 
 
+def test_a_socket_that_is_left_where_packets_pass_takes_none_of_the_new_owners(fleet):
+    fleet.start()
+    assert fleet.works("one", PORT["one"], "left") == WORKS
+    moved = [[IP, 20_000, 39_999, "two"], [IP, 40_000, 49_999, "three"]]
+    for each in NAMES:
+        fleet.apply(each, owners=moved)
+    assert fleet.connect("two", PORT["one"], "new", within=10) == "done"
+    assert fleet.exchange("two", 500_000, "new") == "done"
+
+
 @pytest.mark.parametrize("name", NAMES)
 def test_a_narrow_link_towards_the_origin_is_learned_by_the_owner(network, tmp_path, name):
     fleet = Fleet(network, tmp_path, narrow=1300)

@@ -146,7 +146,8 @@ class Clients:
             while not self._is_over:
                 writer.write(self._request("/", "keep-alive" if keep_alive else "close"))
                 status, head, body = await self._read(reader)
-                self.counts["ok" if (status, body) == (200, b"ok") else f"status {status}"] += 1
+                is_ok = (status, body) == (200, b"ok")
+                self.counts["ok" if is_ok else f"status {status}: {body!r}"] += 1
                 if not keep_alive or "connection: close" in head.lower():
                     return
         finally:

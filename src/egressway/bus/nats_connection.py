@@ -1,8 +1,10 @@
 """A connection to NATS that is there again whenever it can be; asynchronous, inside `nats.NatsBus`.
 
 It never gives up: servers live without the bus for as long as it takes, and follow it again by
-themselves. On every new connection, and now and then in between, each watch looks whether it has
-missed something.
+themselves. The library's own way of connecting again ends for good in some cases (a server that is
+too busy to answer in time counts as a refusal), so that each connection here is a client of its own,
+and whatever ends one leads to the next. On every new connection, and now and then in between, each
+watch looks whether it has missed something.
 """
 
 from __future__ import annotations
@@ -31,6 +33,7 @@ from egressway.bus.nats_client import client_for
 __all__ = ["Connection", "NatsUrl", "Watch"]
 
 CONNECT_SECONDS: Final = 2
+ATTEMPT_SECONDS: Final = 8.0
 PING_SECONDS: Final = 5
 LOST_PINGS: Final = 2
 FIRST_PAUSE_SECONDS: Final = 0.1
@@ -106,6 +109,7 @@ class Connection:
         self._watches: dict[Watch, _Followed] = {}
         self._changed = asyncio.Event()
         self._is_made = False
+        self._whole_streams: set[str] = set()
 
     @property
     def is_connected(self) -> bool:
@@ -125,6 +129,17 @@ class Connection:
         if self._url.domain is None:
             return self.client.jetstream(timeout=ANSWER_SECONDS)
         return self.client.jetstream(domain=self._url.domain, timeout=ANSWER_SECONDS)
+
+    async def await_stream(self, stream: str) -> None:
+        """Raises `NoRespondersError` while there is no such stream, or only half of it.
+
+        nats-server 2.9 ends by a fault of its own when its leader is asked for a message of a stream
+        that is just being made. A direct question has nobody to answer it until the stream is whole.
+        """
+        if stream not in self._whole_streams:
+            with suppress(nats.js.errors.NotFoundError):
+                await self.jetstream.get_msg(stream, subject="none", direct=True)
+            self._whole_streams.add(stream)
 
     async def store(
         self,
@@ -175,14 +190,10 @@ class Connection:
         try:
             await self._connect()
             while True:
-                # Before anything is looked at: what is missed meanwhile is looked for next.
-                self._changed.clear()
-                has_looked = True
-                if self._client.is_connected:
-                    has_looked = await self._prepare() and await self._look()
-                with suppress(TimeoutError):
-                    pause = LOOK_SECONDS if has_looked else AGAIN_SECONDS
-                    await asyncio.wait_for(self._changed.wait(), _spread(pause))
+                await self._follow()
+                await asyncio.sleep(_spread(AGAIN_SECONDS))
+                await self._connect()
+                _log.warning("the bus is connected again")
         finally:
             if self._client.is_connected:
                 with suppress(Exception):
@@ -196,36 +207,51 @@ class Connection:
 
     async def _connect(self) -> None:
         pause = FIRST_PAUSE_SECONDS
-        while True:
-            try:
+        while not await self._is_reached():
+            await asyncio.sleep(_spread(pause))
+            pause = min(2 * pause, LONGEST_PAUSE_SECONDS)
+
+    async def _is_reached(self) -> bool:
+        """One attempt, with a client of its own."""
+        self._client = client_for(self._tls)
+        try:
+            async with asyncio.timeout(ATTEMPT_SECONDS):
                 await self._client.connect(
                     list(self._url.servers),
                     name=self._name,
                     tls=self._tls,
                     connect_timeout=CONNECT_SECONDS,
-                    allow_reconnect=True,
-                    max_reconnect_attempts=-1,
-                    reconnect_time_wait=_spread(3 * FIRST_PAUSE_SECONDS),  # type: ignore[arg-type]
+                    allow_reconnect=False,
                     ping_interval=PING_SECONDS,
                     max_outstanding_pings=LOST_PINGS,
-                    reconnected_cb=self._reconnected,
-                    disconnected_cb=self._disconnected,
+                    closed_cb=self._closed,
                     error_cb=self._failed,
                 )
-            except (OSError, nats.errors.Error, TimeoutError) as failure:
-                _log.debug("the bus cannot be reached yet: %s", failure)
-                self._client = client_for(self._tls)
-                await asyncio.sleep(_spread(pause))
-                pause = min(2 * pause, LONGEST_PAUSE_SECONDS)
-            else:
-                return
+        except Exception as failure:
+            _log.debug("the bus cannot be reached yet: %r", failure)
+            with suppress(Exception):
+                await self._client.close()
+            return False
+        return True
+
+    async def _follow(self) -> None:
+        """Keep all watches going for as long as this client is connected."""
+        self._is_made = not self._manage
+        self._whole_streams.clear()
+        for followed in self._watches.values():
+            followed.has_begun, followed.is_new = False, True
+        while self._client.is_connected:
+            # Before anything is looked at: what is missed meanwhile is looked for next.
+            self._changed.clear()
+            has_looked = await self._prepare() and await self._look()
+            with suppress(TimeoutError):
+                pause = LOOK_SECONDS if has_looked else AGAIN_SECONDS
+                await asyncio.wait_for(self._changed.wait(), _spread(pause))
 
     async def _prepare(self) -> bool:
         """Make what there is to be, once per connection; false when it is to be tried again."""
         if not self._is_made:
-            self._is_made = not self._manage or await self._make_streams()
-            if self._is_made:
-                _log.info("the bus is connected")
+            self._is_made = await self._make_streams()
         return self._is_made
 
     async def _make_streams(self) -> bool:
@@ -264,15 +290,9 @@ class Connection:
                 has_looked = False
         return has_looked
 
-    async def _reconnected(self) -> None:
-        _log.warning("the bus is connected again")
-        self._is_made = not self._manage
-        for followed in self._watches.values():
-            followed.is_new = True
-        self._changed.set()
-
-    async def _disconnected(self) -> None:
+    async def _closed(self) -> None:
         _log.warning("the bus is away; what runs goes on")
+        self._changed.set()
 
     async def _failed(self, failure: Exception) -> None:
         if isinstance(failure, nats.errors.SlowConsumerError):

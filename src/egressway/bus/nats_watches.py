@@ -154,6 +154,7 @@ class ValueWatch:
 
 async def last_message(connection: Connection, stream: str, subject: str) -> RawStreamMsg | None:
     """As the stream's leader has it: an answer of another replica might be an old one."""
+    await connection.await_stream(stream)
     try:
         return await connection.jetstream.get_msg(stream, subject=subject)
     except NotFoundError:

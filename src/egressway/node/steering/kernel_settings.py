@@ -109,6 +109,9 @@ class KernelSettings:
 
 def _wanted() -> dict[str, str]:
     wanted = {_FORWARD: "1", "conf/all/send_redirects": "0"}
+    # Else a socket that is left here, waiting for its last answer, takes packets of the same ports
+    # that are to go on to their new owner: the kernel asks sockets first, and routes only afterwards.
+    wanted["tcp_early_demux"] = "0"
     for name in _per_interface("rp_filter"):
         if _get(name) == "1":
             wanted[name] = "2"
