@@ -29,6 +29,7 @@ from egressway.node.gatekeeper import Gatekeeper
 from egressway.node.handover import Handover
 from egressway.node.inbox import Inbox
 from egressway.node.instance import Instance
+from egressway.node.keeping import Keeping
 from egressway.node.last_good import LastGood
 from egressway.node.running import Contradiction, Running
 from egressway.node.settings import NodeSettings
@@ -99,7 +100,6 @@ class Follower:
         self._bus = bus
         self._settings = settings
         self._applier = applier
-        self._last_good = last_good
         self._cls = EVERYWHERE
         self._has_begun = False  # with this class
         self._events: queue.SimpleQueue[_Published | Value | _Held | _Started | None] = (
@@ -116,6 +116,7 @@ class Follower:
             after=self._after,
         )
         self._gate = Gatekeeper(last_good)
+        self._keeping = Keeping(last_good, self._running, self._gate)
         self._unstaged = Unstaged()
         self._handover = Handover(
             bus,
@@ -139,7 +140,6 @@ class Follower:
         self._class_at = 0.0
         self._cannot_begin = False
         self._cancel_gate: Cancel | None = None
-        self._is_disk_behind = False
         self._state = FollowerState()
         self._has_settled = threading.Event()
         self._listeners: list[Callable[[FleetState], None]] = []
@@ -175,9 +175,7 @@ class Follower:
 
     def restore(self) -> bool:
         """Serve what is on disk, before anything else is asked; false when there is nothing usable."""
-        if self._last_good is None:
-            return False
-        found = self._last_good.load()
+        found = self._keeping.load()
         if found is None:
             return False
         try:
@@ -260,7 +258,7 @@ class Follower:
             self._running.again()
         self._running.wait_for(self._handover.waiting())
         self._follow()
-        self._keep_whole_if_wanted()
+        self._keeping.whole_if_wanted(self._sequence)
         self._tell()
         if time.monotonic() - self._acknowledged_at > ACKNOWLEDGE_SECONDS:
             self._acknowledge()
@@ -419,7 +417,7 @@ class Follower:
         except (Contradiction, BaseMismatch) as defect:
             self._raise_alarm(str(defect))
             return
-        self._keep_change(encode(change), self._sequence)
+        self._keeping.change(encode(change), self._sequence)
         self._has_changed(is_around_other=True)
 
     def _take_message(self, message: ConfigMessage) -> bool:
@@ -451,7 +449,9 @@ class Follower:
         self._sequence = message.sequence
         self._alarm, self._wants_whole = None, False
         self._unstaged.forget(change.revision)
-        self._keep_change(message.content if change is sent else encode(change), message.sequence)
+        self._keeping.change(
+            message.content if change is sent else encode(change), message.sequence
+        )
         self._has_changed(
             is_around_other=bool(change.topology or change.pools or change.removed_pools)
         )
@@ -498,7 +498,7 @@ class Follower:
             return False
         self._sequence = max(sequence, 0)
         self._alarm, self._wants_whole = None, False
-        self._keep_whole()
+        self._keeping.whole(self._sequence)
         self._has_changed(is_around_other=True)
         return True
 
@@ -525,7 +525,7 @@ class Follower:
         )
         self._unstaged.look(self._running.state.whole())
         self._running_whole(FleetState(self._unstaged.amended(found.state.whole())))
-        self._keep_whole()
+        self._keeping.whole(self._sequence)
         self._read_again(found.sequence)
         self._has_changed(is_around_other=True)
 
@@ -568,26 +568,6 @@ class Follower:
             self._handover.close_overdue()
             self._handover.tell()
 
-    def _keep_change(self, content: bytes, sequence: int) -> None:
-        """Only what the data plane has taken is good."""
-        if self._last_good is None or not self._running.is_brought or self._is_disk_behind:
-            self._is_disk_behind = True
-            return
-        self._last_good.keep_change(content, sequence)
-
-    def _keep_whole(self) -> None:
-        if self._last_good is not None and self._running.state is not None:
-            self._is_disk_behind = not self._running.is_brought
-            if self._running.is_brought:
-                self._last_good.keep_whole(self._running.state.whole(), self._sequence)
-
-    def _keep_whole_if_wanted(self) -> None:
-        if self._last_good is None or not self._running.is_brought:
-            return
-        is_wanted = self._last_good.wants_whole or self._is_disk_behind
-        if is_wanted and not self._gate.is_beyond_stable(self._running.revision):
-            self._keep_whole()
-
     def _raise_alarm(self, text: str) -> None:
         if text != self._alarm:
             _log.error("%s; revision %d goes on", text, self._running.revision)
@@ -618,7 +598,7 @@ class Follower:
             standing=around.standing if around else "active",
             alarm=self._alarm,
             withheld=dict(self._running.withheld),
-            not_kept=self._last_good.failure if self._last_good else None,
+            not_kept=self._keeping.failure,
             is_connected=self._bus.is_connected,
         )
         if self._running.state is not None or self._alarm is not None:
