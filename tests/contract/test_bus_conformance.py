@@ -222,6 +222,7 @@ def test_whole_of_any_size_comes_back_as_it_was(control, node):
     assert node.last_whole("all") == Position(17, 5)
     control.put_whole("all", Whole(6, 18, b""))
     assert node.get_whole("all") == Whole(6, 18, b"")
+    publish(control, 1, cls="eu")
     assert node.get_whole("eu") is None
 
 

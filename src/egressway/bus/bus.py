@@ -118,7 +118,7 @@ class Bus(Protocol):
         ...
 
     def get_whole(self, cls: str) -> Whole | None:
-        """The newest that was put."""
+        """The newest that was put; `Unavailable` perhaps for a class nobody has published for."""
         ...
 
     def last_whole(self, cls: str) -> Position | None:
