@@ -186,6 +186,23 @@ def test_classes_do_not_hear_each_other(control, node):
     eventually(seen["eu"].are(2, 4))
 
 
+def test_classes_that_were_published_for_are_known_to_who_comes_later(control):
+    assert control.classes() <= {"all"}
+    publish(control, 1)
+    publish(control, 2, cls="eu=us")
+    assert control.classes() == {"all", "eu=us"}
+
+
+def test_newest_instance_of_a_server_is_heard_now_and_later(control, node):
+    node.put_instance("s1", b"first")
+    heard: list[bytes] = []
+    node.watch_instance("s1", heard.append)
+    eventually(lambda: heard == [b"first"])
+    control.put_instance("s2", b"another server's")
+    control.put_instance("s1", b"second")
+    eventually(lambda: heard == [b"first", b"second"])
+
+
 def test_cancelled_watch_hears_nothing_more(control, node):
     cancelled, kept = Seen(), Seen()
     cancel = node.watch_config("all", 0, cancelled.append)
@@ -205,6 +222,7 @@ def test_whole_of_any_size_comes_back_as_it_was(control, node):
     assert node.last_whole("all") == Position(17, 5)
     control.put_whole("all", Whole(6, 18, b""))
     assert node.get_whole("all") == Whole(6, 18, b"")
+    publish(control, 1, cls="eu")
     assert node.get_whole("eu") is None
 
 

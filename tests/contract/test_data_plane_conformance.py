@@ -192,6 +192,12 @@ def test_what_others_hold_is_taken_note_of_and_is_not_held_here(plane):
     plane.exclude(())
 
 
+def test_what_is_not_open_cannot_be_cut(plane):
+    plane.apply(snapshot())
+    assert plane.cut((Held("127.0.0.1", "127.0.0.1:9", (20_000, 20_001)),)) == 0
+    assert plane.cut(()) == 0
+
+
 def alone(port: int) -> Fleet:
     """A server whose only peer nobody has needed yet."""
     peer = Peer("server-2", "ams-1", "ams", "127.0.0.1", 9)

@@ -150,10 +150,10 @@ def test_streams_that_are_lost_are_made_again_and_followed_from_their_beginning(
 
 async def _tamper(url: str) -> None:
     connection = await nats.connect(url)
-    bucket = await connection.jetstream().key_value("egressway-whole")
+    bucket = await connection.jetstream().key_value("egressway-whole-all")
     keys = [key for key in await bucket.keys() if not key.endswith("head")]
     await connection.jetstream().purge_stream(
-        "KV_egressway-whole", subject=f"$KV.egressway-whole.{keys[0]}"
+        "KV_egressway-whole-all", subject=f"$KV.egressway-whole-all.{keys[0]}"
     )
     await connection.close()
 

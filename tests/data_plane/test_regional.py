@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 import ssl
+import tempfile
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
@@ -17,6 +18,7 @@ from tests.support.certificates import Authority
 from tests.support.fleet import Fleet, Spot
 from tests.support.h1_client import H1Client, connect, fetch
 from tests.support.h2_client import H2Client
+from tests.support.h2_origins import H2Origin
 from tests.support.http_message import Request, Response, request_bytes, response_bytes
 from tests.support.origins import Gate, Origin, answering
 from tests.support.plane import Plane
@@ -170,6 +172,48 @@ def test_a_server_that_is_lost_is_replaced_by_the_next(authority: Authority) -> 
             assert client.request(REGIONAL, "/again").status == 200
         assert fleet[FAR].log_line(path="/again")["ingress_server"] == OUT
         assert fleet[OUT].log_line(region_server=FAR)["error"] is None
+
+
+def link_context(fleet: Fleet, name: str, issued_by: Authority) -> ssl.SSLContext:
+    """What a server's link shows to its peers."""
+    _, chain, key = fleet.identity(name, issued_by)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    with tempfile.NamedTemporaryFile() as pem:
+        pem.write(chain + b"\n" + key)
+        pem.flush()
+        context.load_cert_chain(pem.name)
+    context.set_alpn_protocols(["egressway-link/1"])
+    return context
+
+
+def test_a_server_that_leaves_a_connection_unanswered_is_tried_by_no_other(
+    authority: Authority,
+) -> None:
+    """Its link lives and answers heartbeats: only whoever wants something of it can notice."""
+    with Origin(answering()) as home:
+        fleet = fleet_of(authority, home.port, NEAR, FAR)
+        fleet.apart.add(NEAR)
+        for plane in fleet.planes.values():
+            plane.world.settings["link_dead_ms"] = 700
+        own, foreign = (link_context(fleet, NEAR, by) for by in (fleet.authority, Authority()))
+        with H2Origin(tls=own) as silent:
+            fleet.links[NEAR] = silent.port
+            with fleet:
+                with ThreadPoolExecutor(1) as pool, client_of(fleet[OUT], authority) as client:
+                    answer = pool.submit(client.request, REGIONAL, "/first")
+                    eventually(lambda: silent.exchanges)
+                    silent._tls = foreign  # it cannot be dialled again
+                    assert answer.result(20).status == 200
+                assert fleet.peer(OUT, NEAR)["state"] == "down"
+                with client_of(fleet[OUT], authority) as client:
+                    assert client.request(REGIONAL, "/second").status == 200
+                assert len(silent.exchanges) == 1
+
+                def attempts() -> list[int]:
+                    lines = fleet[OUT].log(region_server=FAR)
+                    return sorted(line["attempts"] for line in lines)
+
+                eventually(lambda: attempts() == [1, 2])
 
 
 def test_without_a_server_of_the_region_tls_ends_with_an_alert_and_no_certificate(

@@ -12,7 +12,7 @@ import pytest
 from tests.data_plane.test_websocket import OPENING, byte_echo
 from tests.support.addresses import egress_ip, endpoint
 from tests.support.h1_client import H1Client, fetch
-from tests.support.http_message import head_bytes, request_bytes
+from tests.support.http_message import Cut, head_bytes, request_bytes
 from tests.support.origins import Connection, Gate, Origin, answering
 from tests.support.plane import Plane
 from tests.support.waiting import eventually
@@ -230,3 +230,41 @@ def test_of_two_processes_each_keeps_to_its_part_until_it_is_the_only_one(
 def test_a_part_that_there_is_not_is_refused() -> None:
     with Plane(World()) as plane, pytest.raises(ValueError, match="whole, leaving, arriving"):
         plane.native.set_part("half")  # type: ignore[arg-type]
+
+
+def rows(plane: Plane, *, everything: bool = False) -> bytes:
+    return plane.native.held(everything)
+
+
+def test_a_download_whose_port_has_left_ends_when_it_is_cut() -> None:
+    ip, script = egress_ip(), Download()
+    with Origin(script) as home, Plane(world_of(home, ip), workers=2) as plane:
+        with H1Client(plane.http) as client:
+            client.send(request_bytes(HOST))
+            assert script.is_half_way.wait(10)
+            assert plane.native.cut(rows(plane, everything=True)) == 0, "its port is the plane's"
+            plane.world.pool("p", address(ip, slices=(NEW,)))
+            plane.apply()
+            assert plane.native.cut(rows(plane)) == 1
+            with pytest.raises(Cut):
+                client.read_response()
+        eventually(lambda: held(plane, everything=True) == {})
+        script.go.set()
+        assert home.connections[0].closed.wait(10)
+
+
+def test_a_silent_tunnel_whose_port_has_left_ends_when_it_is_cut() -> None:
+    with (
+        Origin(byte_echo) as home,
+        Plane(world_of(home, egress_ip())) as plane,
+        H1Client(plane.http) as client,
+    ):
+        client.send(head_bytes("GET /chat HTTP/1.1", OPENING))
+        assert client.reader.read_response_head().status == 101
+        plane.world.pool("p", address(egress_ip()))
+        plane.apply()
+        assert plane.native.cut(rows(plane)) == 1
+        eventually(lambda: held(plane, everything=True) == {})
+        assert home.connections[0].closed.wait(10)
+        with pytest.raises(Cut):
+            client.reader.read_exactly(1)

@@ -44,11 +44,6 @@ class Message:
         """All values of a field, in order."""
         return [value for key, value in self.fields if key.lower() == name.lower()]
 
-    def has_item(self, name: str, item: str) -> bool:
-        """A list field has this item."""
-        items = (part.strip().lower() for value in self.get_all(name) for part in value.split(","))
-        return item in items
-
 
 @dataclass
 class Request(Message):

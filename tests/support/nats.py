@@ -63,7 +63,9 @@ class NatsServer:
     def start(self) -> Self:
         self._starts = self.log().count(_READY)
         self._process = subprocess.Popen(
-            [BINARY, "-c", str(self._file)], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+            [BINARY, "-c", str(self._file), "-l", str(self._log)],
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
         )
         eventually(self._is_listening, why=f"nats-server, see {self._log}")
         return self

@@ -224,22 +224,41 @@ impl OriginSocket for EgressStream {
 }
 
 impl AsyncRead for EgressStream {
-    fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        self.tcp()?.poll_read(cx, buf)
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        self.lease.cut().check()?;
+        let polled = self.as_mut().tcp()?.poll_read(cx, buf);
+        if polled.is_pending() {
+            self.lease.cut().wake_reader(cx)?;
+        }
+        polled
     }
 }
 
 impl AsyncWrite for EgressStream {
-    fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        self.tcp()?.poll_write(cx, bytes)
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        self.lease.cut().check()?;
+        let polled = self.as_mut().tcp()?.poll_write(cx, bytes);
+        if polled.is_pending() {
+            self.lease.cut().wake_writer(cx)?;
+        }
+        polled
     }
 
     fn poll_write_vectored(
-        self: Pin<&mut Self>,
+        mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
         bufs: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        self.tcp()?.poll_write_vectored(cx, bufs)
+        self.lease.cut().check()?;
+        let polled = self.as_mut().tcp()?.poll_write_vectored(cx, bufs);
+        if polled.is_pending() {
+            self.lease.cut().wake_writer(cx)?;
+        }
+        polled
     }
 
     fn is_write_vectored(&self) -> bool {

@@ -5,6 +5,7 @@
 
 pub mod choice;
 pub mod connection_pool;
+mod cut;
 pub mod dial;
 pub mod group;
 pub mod lane;

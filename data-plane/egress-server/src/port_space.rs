@@ -35,7 +35,7 @@ fn length(slices: &[(u16, u16)]) -> u32 {
     slices.iter().map(|(lo, hi)| u32::from(hi - lo) + 1).sum()
 }
 
-fn contains(slices: &[(u16, u16)], port: u16) -> bool {
+pub(crate) fn contains(slices: &[(u16, u16)], port: u16) -> bool {
     slices.iter().any(|(lo, hi)| (*lo..=*hi).contains(&port))
 }
 

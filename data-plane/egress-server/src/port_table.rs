@@ -7,8 +7,9 @@
 //! Invariant: the number of live leases of a key is the number of its open sockets, because a lease is dropped only
 //! after its socket is closed ([`crate::dial::EgressStream`] declares them in that order).
 
+use crate::cut::Cut;
 use crate::lane::Watcher;
-use crate::port_space::PortSpace;
+use crate::port_space::{PortSpace, contains};
 use arc_swap::ArcSwap;
 use egressway_core::deadline::now_ms;
 use egressway_core::{EgressPool, Slices};
@@ -25,6 +26,8 @@ const SHARDS: usize = 64;
 
 struct State {
     ports: PortSpace,
+    /// How to end what has a port, for each that is live.
+    cuts: HashMap<u16, Arc<Cut>, RandomState>,
     /// Whoever waits for a port of this space; asked in turn.
     watchers: Vec<Arc<dyn Watcher>>,
 }
@@ -69,6 +72,7 @@ pub struct PortLease {
     space: Arc<Space>,
     shares: Arc<ArcSwap<Shares>>,
     port: u16,
+    cut: Arc<Cut>,
 }
 
 impl PortTable {
@@ -126,6 +130,28 @@ impl PortTable {
         }
     }
 
+    /// Ends the connections of these whose ports are not this server's any more; returns how many. Their leases come
+    /// back when the tasks that have them have noticed.
+    pub fn cut(&self, held: Vec<Held>) -> usize {
+        held.into_iter().map(|Held { key, ports }| self.cut_of(&key, &ports)).sum()
+    }
+
+    fn cut_of(&self, key: &EgressKey, ports: &[u16]) -> usize {
+        let Some(space) = self.shard(key).lock().get(key).cloned() else { return 0 };
+        // The lock is let go of before anybody is woken: whoever ends at once gives its port back.
+        let cuts: Vec<Arc<Cut>> = {
+            let state = space.state.lock();
+            let shares = self.shares.load();
+            let is_own = |port: &u16| shares.get(&key.egress_ip).is_some_and(|s| contains(&s.slices, *port));
+            ports
+                .iter()
+                .filter(|port| !is_own(port))
+                .filter_map(|port| state.cuts.get(port).cloned())
+                .collect()
+        };
+        cuts.iter().filter(|cut| cut.cut()).count()
+    }
+
     fn spaces(&self) -> Vec<Arc<Space>> {
         self.shards.iter().flat_map(|shard| shard.lock().values().cloned().collect::<Vec<_>>()).collect()
     }
@@ -143,10 +169,11 @@ impl PortTable {
         let shares = self.shares.load();
         let share = shares.get(&key.egress_ip).filter(|share| !share.draining)?;
         let port = state.ports.take(&share.slices, share.cap, now_ms(), self.quarantine_ms.load(Relaxed));
+        let taken = port.map(|port| (port, state.may_be_cut(port)));
         space.counters.set_current(state.ports.live());
         space.counters.capacity.store(share.cap, Relaxed);
         drop(state);
-        port.map(|port| PortLease { space, shares: self.shares.clone(), port })
+        taken.map(|(port, cut)| PortLease { space, shares: self.shares.clone(), port, cut })
     }
 
     /// Connections that are open for `key` now.
@@ -193,6 +220,7 @@ impl PortTable {
                 counters: self.registry.of(key),
                 state: Mutex::new(State {
                     ports: PortSpace::new(&Slices::from([]), self.seed(&key)),
+                    cuts: HashMap::default(),
                     watchers: Vec::new(),
                 }),
             })
@@ -238,9 +266,23 @@ impl PortLease {
         let share = shares.get(&self.space.key.egress_ip).filter(|share| !share.draining);
         let other = share.and_then(|share| state.ports.exchange(&share.slices, self.port, now_ms()));
         if let Some(other) = other {
+            state.cuts.remove(&self.port);
+            state.cuts.insert(other, self.cut.clone());
             self.port = other;
         }
         other.is_some()
+    }
+
+    pub(crate) fn cut(&self) -> &Cut {
+        &self.cut
+    }
+}
+
+impl State {
+    fn may_be_cut(&mut self, port: u16) -> Arc<Cut> {
+        let cut = Arc::<Cut>::default();
+        self.cuts.insert(port, cut.clone());
+        cut
     }
 }
 
@@ -260,6 +302,7 @@ impl Drop for PortLease {
         let watchers = {
             let mut state = self.space.state.lock();
             state.ports.give_back(self.port, now_ms());
+            state.cuts.remove(&self.port);
             self.space.counters.set_current(state.ports.live());
             if state.watchers.is_empty() {
                 return;
@@ -365,6 +408,32 @@ mod tests {
         assert!(take_all(&table, 1).iter().all(|lease| lease.port() < 20_050));
         table.own([].iter());
         assert!(table.take(key(1)).is_none());
+    }
+
+    #[test]
+    fn only_what_is_named_and_has_left_is_cut() {
+        let table = table(100, Arc::default());
+        let leases = take_all(&table, 1);
+        let all = || table.held(true);
+        assert_eq!(table.cut(all()), 0, "every port is this server's");
+        own(&table, &[(20_000, 20_049)], 50);
+        let named = Held { key: key(1), ports: vec![20_010, 20_060] };
+        assert_eq!(table.cut(vec![named, Held { key: key(2), ports: vec![20_060] }]), 1);
+        assert_eq!(table.cut(all()), 49, "what has been cut is not cut again");
+        for lease in &leases {
+            assert_eq!(lease.cut().check().is_err(), lease.port() >= 20_050);
+        }
+    }
+
+    #[test]
+    fn a_lease_that_has_changed_its_port_is_cut_by_the_one_it_has() {
+        let table = table(100, Arc::default());
+        let mut lease = table.take(key(1)).expect("a port");
+        let before = lease.port();
+        assert!(lease.exchange());
+        own(&table, &[], 0);
+        assert_eq!(table.cut(vec![Held { key: key(1), ports: vec![before] }]), 0);
+        assert_eq!(table.cut(vec![Held { key: key(1), ports: vec![lease.port()] }]), 1);
     }
 
     #[test]

@@ -297,6 +297,13 @@ impl Links {
         }
     }
 
+    /// `server` has left somebody without an answer for so long that no request tries it until it answers a dial.
+    pub fn give_up(self: &Arc<Self>, server: &Server, worker: usize) {
+        if let Some(peer) = self.peers.load().get(&server.serial) {
+            self.lose(peer, worker);
+        }
+    }
+
     /// Opens one connection more.
     async fn grow(self: Arc<Self>, peer: Arc<Peer>, worker: usize) {
         let Ok(_dialling) = peer.workers[worker % peer.workers.len()].dialling.try_lock() else { return };

@@ -338,6 +338,15 @@ impl Plane {
         Ok(())
     }
 
+    /// Ends exactly these connections, in the form of [`Plane::held`], as far as their ports have left this server;
+    /// returns how many. They close at once, though not before it returns.
+    ///
+    /// # Errors
+    /// They cannot be read; nothing was cut.
+    pub fn cut(&self, held: &[u8]) -> Result<usize, String> {
+        Ok(self.ports.cut(held::decode(held)?))
+    }
+
     /// Takes no new connections (with shared listeners after [`worker::HANDSHAKES`]), lets those that are open end until `patience` is over, then cuts the rest.
     /// Returns how many were cut. A second call finds nothing left to do.
     pub fn stop(&self, patience: Duration) -> usize {

@@ -144,6 +144,7 @@ async fn open(
 ) -> Result<PassedStream, Error> {
     let seat = links.seat(server, worker).await?;
     let Ok(passed) = tokio::time::timeout(dead, pass(seat, opening)).await else {
+        links.give_up(server, worker);
         let cause = format_args!("{}: it did not answer in time", server.name);
         return Err(Error::because(Code::EgressServerUnreachable, cause));
     };

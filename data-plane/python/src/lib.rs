@@ -1,5 +1,5 @@
 //! CONFIG 5 of 5: the binding that Python drives the data plane with: apply, drain_counters,
-//! status, held, exclude, set_part, stop.
+//! status, held, exclude, cut, set_part, stop.
 //!
 //! Bytes and plain numbers cross here, nothing calls back into Python, and every verb gives the interpreter up while
 //! it runs. The hand-written stub is `egressway/data_plane/_native.pyi`; a test compares both.
@@ -137,6 +137,11 @@ impl DataPlane {
     fn exclude(&self, py: Python<'_>, held: &[u8]) -> PyResult<()> {
         let plane = self.plane()?;
         py.detach(|| plane.exclude(held)).map_err(PyValueError::new_err)
+    }
+
+    fn cut(&self, py: Python<'_>, held: &[u8]) -> PyResult<usize> {
+        let plane = self.plane()?;
+        py.detach(|| plane.cut(held)).map_err(PyValueError::new_err)
     }
 
     fn set_identity(&self, py: Python<'_>, ca_pem: &[u8], chain_pem: &[u8], key_pem: &[u8]) -> PyResult<()> {

@@ -109,12 +109,16 @@ class Bus(Protocol):
         """The newest message's place; None before the first."""
         ...
 
+    def classes(self) -> frozenset[str]:
+        """Every class that has been published for; for those who publish."""
+        ...
+
     def put_whole(self, cls: str, whole: Whole) -> None:
         """Keep everything for those who cannot build on what they have; replaces an older one."""
         ...
 
     def get_whole(self, cls: str) -> Whole | None:
-        """The newest that was put."""
+        """The newest that was put; `Unavailable` perhaps for a class nobody has published for."""
         ...
 
     def last_whole(self, cls: str) -> Position | None:
@@ -125,6 +129,10 @@ class Bus(Protocol):
         self, cls: str, after: int, handler: Callable[[ConfigMessage], None]
     ) -> Cancel:
         """Every message with a sequence above `after`, in order, from now on."""
+        ...
+
+    def is_denied(self, cls: str) -> bool:
+        """Whether the bus does not let this process hear a class that it watches."""
         ...
 
     # Back from the servers.
@@ -165,6 +173,14 @@ class Bus(Protocol):
 
     def watch_held(self, server: str, handler: Callable[[bytes], None]) -> Cancel:
         """What `server` says now, if it has said anything, and each time that it changes."""
+        ...
+
+    def put_instance(self, server: str, content: bytes) -> None:
+        """Say which instance of a server's node was started last."""
+        ...
+
+    def watch_instance(self, server: str, handler: Callable[[bytes], None]) -> Cancel:
+        """Which one it is now, if any has said so, and each time that it changes."""
         ...
 
     # Itself.

@@ -92,6 +92,11 @@ class InProcessBus:
             messages = self._class(cls).messages
             return Position(messages[-1].sequence, messages[-1].revision) if messages else None
 
+    def classes(self) -> frozenset[str]:
+        """See `Bus`."""
+        with self._open():
+            return frozenset(cls for cls, kept in self._classes.items() if kept.messages)
+
     def put_whole(self, cls: str, whole: Whole) -> None:
         """See `Bus`."""
         with self._open():
@@ -119,6 +124,10 @@ class InProcessBus:
                 if message.sequence > first:
                     self._call([handler], message)
             return self._watchers.add(_config(cls), handler)
+
+    def is_denied(self, cls: str) -> bool:  # noqa: ARG002 - there is nobody to keep out
+        """See `Bus`."""
+        return False
 
     # Back from the servers.
 
@@ -171,6 +180,16 @@ class InProcessBus:
         """See `Bus`."""
         with self._open():
             return self._watch(_held(server), lambda value: handler(value.content))
+
+    def put_instance(self, server: str, content: bytes) -> None:
+        """See `Bus`."""
+        with self._open():
+            self._put(_instance(server), content)
+
+    def watch_instance(self, server: str, handler: Callable[[bytes], None]) -> Cancel:
+        """See `Bus`."""
+        with self._open():
+            return self._watch(_instance(server), lambda value: handler(value.content))
 
     # Itself.
 
@@ -225,3 +244,7 @@ def _config(cls: str) -> str:
 
 def _held(server: str) -> str:
     return f"held.{server}"
+
+
+def _instance(server: str) -> str:
+    return f"instance.{server}"

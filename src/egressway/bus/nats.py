@@ -20,14 +20,17 @@ import nats.errors
 import nats.js.errors
 from nats.aio.msg import Msg
 from nats.aio.subscription import Subscription
+from nats.js import JetStreamContext
 
 from egressway.bus import nats_names as names
 from egressway.bus.bus import Cancel, ConfigMessage, Conflict, Position, Unavailable, Value, Whole
 from egressway.bus.dispatcher import Dispatcher
+from egressway.bus.nats_client import denied
 from egressway.bus.nats_connection import Connection, NatsUrl, Watch
 from egressway.bus.nats_watches import ConfigWatch, ValueWatch, last_message
 from egressway.bus.nats_wholes import get_whole, last_whole, put_whole
 from egressway.wire.acknowledgement import Acknowledgement, decode, encode
+from egressway.wire.region_class import EVERYWHERE
 
 __all__ = ["NatsBus"]
 
@@ -38,6 +41,7 @@ _MOST_CANCELS: Final = 10
 _CLOSE_SECONDS: Final = 1.0
 _CANCEL_SECONDS: Final = 0.2
 _ANOTHER_IS_LAST: Final = 10_071
+_STREAM_IS_OTHERWISE: Final = 10_058
 _log = logging.getLogger(__name__)
 T = TypeVar("T")
 
@@ -53,7 +57,11 @@ class NatsBus:
         name: str = "egressway",
         manage: bool = False,
     ) -> None:
-        self._connection = Connection(NatsUrl.parse(url), tls, name=name, manage=manage)
+        parsed = NatsUrl.parse(url)
+        self._connection = Connection(parsed, tls, name=name, manage=manage)
+        self._replicas = parsed.replicas
+        self._made: set[str] | None = set() if manage else None
+        """Classes whose streams are there, as far as this process knows; None: others make them."""
         self._dispatcher = Dispatcher()
         self._loop = asyncio.new_event_loop()
         self._life = self._loop.create_task(self._connection.run())
@@ -79,26 +87,32 @@ class NatsBus:
         stored = self._connection.store(
             names.config(cls), content, headers=headers, expect=expect_last
         )
-        return self._ask(stored)
+        return self._ask_class(cls, stored)
 
     def last_config(self, cls: str) -> Position | None:
         """See `Bus`."""
-        message = self._ask(last_message(self._connection, names.CONFIG, names.config(cls)))
+        last = last_message(self._connection, names.config_stream(cls), names.config(cls))
+        message = self._ask_class(cls, last)
         if message is None:
             return None
         return Position(message.seq or 0, int((message.headers or {}).get(names.REVISION, 0)))
 
+    def classes(self) -> frozenset[str]:
+        """See `Bus`."""
+        found = self._ask(_stream_names(self._connection.jetstream))
+        return frozenset(cls for name in found if (cls := names.class_of_stream(name)))
+
     def put_whole(self, cls: str, whole: Whole) -> None:
         """See `Bus`."""
-        self._ask(put_whole(self._connection, cls, whole), WHOLE_SECONDS)
+        self._ask_class(cls, put_whole(self._connection, cls, whole), WHOLE_SECONDS)
 
     def get_whole(self, cls: str) -> Whole | None:
         """See `Bus`."""
-        return self._ask(get_whole(self._connection, cls), WHOLE_SECONDS)
+        return self._ask_class(cls, get_whole(self._connection, cls), WHOLE_SECONDS)
 
     def last_whole(self, cls: str) -> Position | None:
         """See `Bus`."""
-        return self._ask(last_whole(self._connection, cls))
+        return self._ask_class(cls, last_whole(self._connection, cls))
 
     def watch_config(
         self, cls: str, after: int, handler: Callable[[ConfigMessage], None]
@@ -106,6 +120,12 @@ class NatsBus:
         """See `Bus`."""
         deliver = self._through_dispatcher(handler)
         return self._watch(ConfigWatch(self._connection, cls, after, deliver))
+
+    def is_denied(self, cls: str) -> bool:
+        """See `Bus`."""
+        return self._connection.is_connected and names.live_config(cls) in denied(
+            self._connection.client
+        )
 
     # Back from the servers.
 
@@ -158,11 +178,15 @@ class NatsBus:
 
     def watch_held(self, server: str, handler: Callable[[bytes], None]) -> Cancel:
         """See `Bus`."""
+        return self._watch_content(names.held(server), handler)
 
-        def heard(value: Value) -> None:
-            self._dispatcher.call(handler, value.content)
+    def put_instance(self, server: str, content: bytes) -> None:
+        """See `Bus`."""
+        self._ask(self._connection.store(names.value(names.instance(server)), content))
 
-        return self._watch(ValueWatch(self._connection, names.held(server), heard))
+    def watch_instance(self, server: str, handler: Callable[[bytes], None]) -> Cancel:
+        """See `Bus`."""
+        return self._watch_content(names.instance(server), handler)
 
     # Itself.
 
@@ -222,6 +246,32 @@ class NatsBus:
                 f"the bus does not answer: {failure or type(failure).__name__}"
             ) from failure
 
+    def _ask_class(
+        self, cls: str, call: Coroutine[Any, Any, T], seconds: float = ANSWER_SECONDS
+    ) -> T:
+        """About one class of servers, whose streams are made where that is this process's part."""
+        made = self._made
+        if made is None or cls == EVERYWHERE:
+            return self._ask(call, seconds)
+        try:
+            if cls not in made:
+                self._ask(self._make(cls))
+                made.add(cls)
+            return self._ask(call, seconds)
+        except Unavailable:
+            made.discard(cls)  # the bus may have been replaced by an empty one
+            raise
+        finally:
+            call.close()
+
+    async def _make(self, cls: str) -> None:
+        for stream in names.class_streams(cls, self._replicas):
+            try:
+                await self._connection.jetstream.add_stream(stream)
+            except nats.js.errors.APIError as refusal:
+                if refusal.err_code != _STREAM_IS_OTHERWISE:
+                    raise
+
     def _send(self, subject: str, content: bytes) -> None:
         async def send() -> None:
             await self._connection.client.publish(subject, content)
@@ -237,11 +287,24 @@ class NatsBus:
 
         return cancel
 
+    def _watch_content(self, key: str, handler: Callable[[bytes], None]) -> Cancel:
+        def heard(value: Value) -> None:
+            self._dispatcher.call(handler, value.content)
+
+        return self._watch(ValueWatch(self._connection, key, heard))
+
     def _through_dispatcher(self, handler: Callable[[T], None]) -> Callable[[T], None]:
         return lambda argument: self._dispatcher.call(handler, argument)
 
     def _calls(self, handler: Callable[[str, bytes], None]) -> Callable[[str, bytes], None]:
         return lambda server, content: self._dispatcher.call(handler, server, content)
+
+
+async def _stream_names(jetstream: JetStreamContext) -> list[str]:
+    found: list[str] = []
+    while page := await jetstream.streams_info(offset=len(found)):
+        found += [each.config.name or "" for each in page]
+    return found
 
 
 async def _end_all() -> None:

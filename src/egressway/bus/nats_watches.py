@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import nats.errors
 from nats.aio.msg import Msg
 from nats.aio.subscription import Subscription
 from nats.js.api import RawStreamMsg
@@ -14,9 +15,15 @@ from nats.js.errors import NotFoundError
 
 from egressway.bus import nats_names as names
 from egressway.bus.bus import ConfigMessage, Value
+from egressway.bus.nats_client import denied
 from egressway.bus.nats_connection import Connection
+from egressway.wire.region_class import EVERYWHERE
 
-__all__ = ["ConfigWatch", "ValueWatch", "last_message"]
+__all__ = ["ConfigWatch", "NotPermitted", "ValueWatch", "last_message"]
+
+
+class NotPermitted(nats.errors.Error):
+    """The bus does not let this process hear what it asks for."""
 
 
 class ConfigWatch:
@@ -33,13 +40,20 @@ class ConfigWatch:
         self._subscription: Subscription | None = None
 
     async def begin(self) -> None:
-        """See `Watch`."""
-        self._subscription = await self._connection.subscribe(
-            names.live_config(self._cls), self._heard
-        )
+        """See `Watch`. Fails where this process may not, or not yet, hear the class."""
+        client, subject = self._connection.client, names.live_config(self._cls)
+        denied(client).discard(subject)
+        self._subscription = await self._connection.subscribe(subject, self._heard)
+        if self._cls != EVERYWHERE:
+            await client.flush()  # by then a refusal has come
+            if subject in denied(client):
+                await self.end()
+                raise NotPermitted(f"class {self._cls} may not be heard")
 
     async def look(self, *, is_new: bool) -> None:
         """See `Watch`: read on from the stream until there is nothing newer."""
+        if names.live_config(self._cls) in denied(self._connection.client):
+            await self.begin()
         self._is_reading = True
         try:
             if is_new and await self._is_another_stream():
@@ -53,17 +67,18 @@ class ConfigWatch:
         """See `Watch`."""
         if self._subscription is not None:
             await self._subscription.unsubscribe()
+            self._subscription = None
 
     async def _is_another_stream(self) -> bool:
         """The one that was followed has been lost, and positions begin anew."""
         subject = names.config(self._cls)
-        last = await last_message(self._connection, names.CONFIG, subject)
+        last = await last_message(self._connection, names.config_stream(self._cls), subject)
         return last is None or (last.seq or 0) < self._after
 
     async def _read_on(self) -> bool:
         try:
             message = await self._connection.jetstream.get_msg(
-                names.CONFIG,
+                names.config_stream(self._cls),
                 seq=self._after + 1,
                 subject=names.config(self._cls),
                 direct=True,

@@ -65,8 +65,7 @@ async def get_whole(connection: Connection, cls: str) -> Whole | None:
             return None
         try:
             parts = await _together(
-                _part(connection, names.whole(cls, f"{head.key}.{number}"))
-                for number in range(head.parts)
+                _part(connection, cls, f"{head.key}.{number}") for number in range(head.parts)
             )
         except NotFoundError:
             continue
@@ -81,19 +80,23 @@ async def last_whole(connection: Connection, cls: str) -> Position | None:
 
 
 async def _head(connection: Connection, cls: str) -> tuple[_Head | None, int]:
-    message = await last_message(connection, names.WHOLES, names.whole(cls, "head"))
+    message = await last_message(connection, names.whole_stream(cls), names.whole(cls, "head"))
     if message is None:
         return None, 0
     return msgspec.msgpack.decode(message.data or b"", type=_Head), message.seq or 0
 
 
-async def _part(connection: Connection, subject: str) -> bytes:
-    message = await connection.jetstream.get_msg(names.WHOLES, subject=subject, direct=True)
+async def _part(connection: Connection, cls: str, part: str) -> bytes:
+    message = await connection.jetstream.get_msg(
+        names.whole_stream(cls), subject=names.whole(cls, part), direct=True
+    )
     return message.data or b""
 
 
 async def _forget(connection: Connection, cls: str, key: str) -> None:
-    await connection.jetstream.purge_stream(names.WHOLES, subject=names.whole(cls, f"{key}.*"))
+    await connection.jetstream.purge_stream(
+        names.whole_stream(cls), subject=names.whole(cls, f"{key}.*")
+    )
 
 
 async def _together(calls: Iterable[Awaitable[T]]) -> list[T]:

@@ -6,6 +6,7 @@ from egressway.cli import (
     account,
     certificate,
     data_center,
+    fleet,
     lease,
     location,
     placement,
@@ -37,6 +38,7 @@ def mount(app: typer.Typer) -> None:
     certificate.mount(app)
     usage.mount(app)
     token.mount(app)
+    fleet.mount(app)
     location.mount(app)
     data_center.mount(app)
     server.mount(app)

@@ -14,7 +14,7 @@ from typing import Self
 from egressway.client.access import find_access
 from egressway.client.resources.accounts import Accounts
 from egressway.client.resources.certificates import Certificates
-from egressway.client.resources.fleet import DataCenters, Locations, Servers
+from egressway.client.resources.fleet import DataCenters, Fleets, Locations, Servers
 from egressway.client.resources.leased_ips import LeasedIps
 from egressway.client.resources.measurements import Measurements
 from egressway.client.resources.placements import Placements
@@ -44,6 +44,7 @@ class Client:
         self.tokens = Tokens(transport)
         self.leased_ips = LeasedIps(transport)
         self.pools = Pools(transport)
+        self.fleet = Fleets(transport)
         self.locations = Locations(transport)
         self.data_centers = DataCenters(transport)
         self.servers = Servers(transport)

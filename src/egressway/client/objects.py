@@ -222,6 +222,28 @@ class Server(Struct, frozen=True, kw_only=True):
     modified_on: datetime | None = None
 
 
+class FleetServer(Struct, frozen=True, kw_only=True):
+    """One machine as it should be, and as it has told last that it is."""
+
+    name: str
+    data_center: str
+    state: str
+    epoch: int = 0
+    revision: int | None = None
+    acknowledged_on: datetime | None = None
+    reason: str | None = None
+
+
+class Fleet(Struct, frozen=True, kw_only=True):
+    """What every server runs, and whether they are reached."""
+
+    revision: int
+    servers: tuple[FleetServer, ...] = ()
+    is_bus_connected: bool = True
+    failure: str | None = None
+    withheld: dict[str, str] = {}
+
+
 class JoinToken(Struct, frozen=True, kw_only=True):
     """An invitation of a server's node, at the one moment it is shown."""
 

@@ -96,6 +96,12 @@ class DataPlane:
         Raises ValueError if they cannot be read; what was excluded then stays so.
         """
 
+    def cut(self, held: bytes) -> int:
+        """End exactly these rows' connections, as far as their ports have left; how many.
+
+        They close at once, though not before it returns. Raises ValueError if they cannot be read.
+        """
+
     def set_identity(self, ca_pem: bytes, chain_pem: bytes, key_pem: bytes) -> None:
         """What this server proves itself with to its peers, and they to it, from now on.
 

@@ -152,8 +152,9 @@ class FakeDataPlane:
         with self._lock:
             rows = []
             for (ip, origin), use in self._uses.items():
-                inside = [port for port in use.ports if port in self._ports(ip)]
-                outside = [port for port in use.ports if port not in inside]
+                owned = set(self._ports(ip))
+                inside = [port for port in use.ports if port in owned]
+                outside = [port for port in use.ports if port not in owned]
                 beyond = max(0, use.current - self._capacity(ip) - len(outside))
                 ports = use.ports if everything else outside + inside[:beyond]
                 if ports:
@@ -169,6 +170,17 @@ class FakeDataPlane:
         """Keep off what others hold."""
         with self._lock:
             self._excluded = {(row.egress_ip, row.origin): set(row.ports) for row in held}
+
+    def cut(self, held: tuple[Held, ...]) -> int:
+        """Close what has left."""
+        with self._lock:
+            count = 0
+            for row in held:
+                use = self._uses.get((row.egress_ip, row.origin), _Use())
+                gone = set(row.ports).intersection(use.ports).difference(self._ports(row.egress_ip))
+                use.ports = [port for port in use.ports if port not in gone]
+                count += len(gone)
+            return count
 
     def set_identity(self, ca_pem: bytes, chain_pem: bytes, key_pem: bytes) -> None:
         """Keep what could be an identity; whether the key is the certificate's is not looked at."""

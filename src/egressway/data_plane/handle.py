@@ -196,6 +196,13 @@ class DataPlaneHandle(Protocol):
         """Keep off exactly these tuples, which another process or server holds; count them to the cap."""
         ...
 
+    def cut(self, held: tuple[Held, ...]) -> int:
+        """End exactly these connections, as far as their ports are this server's no more; how many.
+
+        They close at once, though `held` may name them for a moment longer.
+        """
+        ...
+
     def set_identity(self, ca_pem: bytes, chain_pem: bytes, key_pem: bytes) -> None:
         """Prove this server to its peers, and demand proof of them, with these from now on.
 

@@ -85,6 +85,10 @@ class NativeDataPlane:
         """Keep off what others hold."""
         self._plane.exclude(msgspec.msgpack.encode(held))
 
+    def cut(self, held: tuple[Held, ...]) -> int:
+        """End what is open in ports that have left; how many."""
+        return self._plane.cut(msgspec.msgpack.encode(held))
+
     def set_identity(self, ca_pem: bytes, chain_pem: bytes, key_pem: bytes) -> None:
         """The identity on links to peers; see `DataPlaneHandle.set_identity`."""
         try:

@@ -100,13 +100,7 @@ def _changes(read: Read, since: int) -> Sequence[Change] | None:
     """What was touched; None when a difference cannot be told from the journal."""
     if since > read.revision():
         return None  # the store is older than what runs: it was restored from a backup
-    changes = read.changes_since(since)
-    return changes if _is_complete(changes, since) else None
-
-
-def _is_complete(changes: Sequence[Change], since: int) -> bool:
-    """No entry is missing: old ones may have been removed."""
-    return not changes or changes[-1].revision - since == len(changes)
+    return read.changes_since(since) if read.is_journal_complete_since(since) else None
 
 
 def _touched_zones(changes: Iterable[Change]) -> Collection[ZoneId] | None:

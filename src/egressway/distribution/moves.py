@@ -1,7 +1,8 @@
 """Ends moves of ports whose former owner has nothing open in them any more (CONFIG 3 of 5).
 
-Each source tells over the bus what it still holds. A move is finished when it holds nothing of it, or
-when its deadline is over; that is a change of the store like any other.
+Each source tells over the bus what it still holds. A move is finished when it holds nothing of it; at
+the deadline it closes what it has. One that says nothing then is waited for no longer. The end of a move
+is a change of the store like any other.
 """
 
 from __future__ import annotations
@@ -10,14 +11,14 @@ import logging
 import threading
 from collections.abc import Callable, Iterable
 from contextlib import suppress
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Final
 
 import msgspec
 
 from egressway.bus.bus import Bus, BusError, Cancel
 from egressway.model.errors import EgresswayError, NotFound
-from egressway.model.slice_move import SliceMove
+from egressway.model.slice_move import CLOSING_SECONDS, SliceMove
 from egressway.store import Store
 from egressway.wire.held import HeldTuples, decode
 
@@ -43,10 +44,18 @@ def is_drained(move: SliceMove, told: HeldTuples | None) -> bool:
 class MoveKeeper:
     """A thread between `start` and `stop`. Several replicas may run it: what one has ended is ended."""
 
-    def __init__(self, store: Store, bus: Bus, *, every_seconds: float = EVERY_SECONDS) -> None:
+    def __init__(
+        self,
+        store: Store,
+        bus: Bus,
+        *,
+        every_seconds: float = EVERY_SECONDS,
+        closing_seconds: float = CLOSING_SECONDS,
+    ) -> None:
         self._store = store
         self._bus = bus
         self._every_seconds = every_seconds
+        self._closing = timedelta(seconds=closing_seconds)
         self._told: dict[str, HeldTuples] = {}
         self._watches: dict[str, Cancel] = {}
         self._stopping = threading.Event()
@@ -73,9 +82,10 @@ class MoveKeeper:
         for move in moves:
             if is_drained(move, self._told.get(move.source)):
                 self._finish(move)
-        if any(move.deadline <= datetime.now(UTC) for move in moves):
+        given_up = datetime.now(UTC) - self._closing
+        if any(move.deadline <= given_up for move in moves):
             with self._store.write(_ACTOR) as write:
-                write.placements.finish_overdue()
+                write.placements.finish_overdue(given_up)
 
     def _finish(self, move: SliceMove) -> None:
         with suppress(NotFound), self._store.write(_ACTOR) as write:

@@ -59,7 +59,7 @@ class Publisher:
         self._settings = settings
         self._poll_seconds = poll_seconds
         self._last: dict[str, Position] = {}  # by class of servers
-        self._told: frozenset[str] = frozenset()  # classes that servers may be in
+        self._told: frozenset[str] | None = None  # classes that servers may be in
         self._fleet: FleetState | None = None  # as published, without zones
         self._withheld = WithheldZones()
         self._wholes = WholeKeeper(
@@ -143,6 +143,9 @@ class Publisher:
     def _publish_newest(self) -> bool:
         """Whether what is on the bus is now what the store held, for every class of servers."""
         is_first = not self._last
+        if self._told is None:
+            # Also those that have ended while nobody published: their servers are to hear of it.
+            self._told = self._bus.classes()
         last = self._bus.last_config(EVERYWHERE) if is_first else self._last[EVERYWHERE]
         with self._store.read() as read:
             if not is_first and last and read.revision() == last.revision:

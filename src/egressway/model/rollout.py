@@ -76,11 +76,6 @@ class Rollout:
         covering = (stage for stage in self.stages if stage.covers(server, data_center))
         return max((stage.revision for stage in covering), default=self.stable)
 
-    def is_ahead(self, server: str, data_center: str) -> bool:
-        """Whether a stage has let this server go beyond the stable revision."""
-        permitted = self.permitted(server, data_center)
-        return permitted is not None and permitted > self.stable
-
     def start(self, newest: int) -> Rollout:
         """From now on nothing goes further than `newest` by itself."""
         if self.mode is RolloutMode.STAGED:

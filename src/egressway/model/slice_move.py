@@ -22,6 +22,7 @@ from egressway.model.port_slice import PortRange, PortSlice, common, parse_port_
 from egressway.model.server import ServerName
 
 __all__ = [
+    "CLOSING_SECONDS",
     "DEFAULT_DEADLINE_SECONDS",
     "MoveDraft",
     "MoveId",
@@ -33,12 +34,20 @@ __all__ = [
 MoveId = NewType("MoveId", str)
 
 DEFAULT_DEADLINE_SECONDS = 3600
+CLOSING_SECONDS = 5
+"""After its deadline a source has so long to close what it still has, clocks being apart as they are.
+
+Later it is taken to be gone, and waited for no more.
+"""
 _LONGEST_DEADLINE_SECONDS = 30 * 24 * 3600
 
 
 @dataclass(frozen=True, slots=True)
 class SliceMove:
-    """Ports on their way. `source` keeps established connections until the end or the deadline."""
+    """Ports on their way. `source` keeps established connections until the end or the deadline.
+
+    What is still open then, it closes.
+    """
 
     id: MoveId
     ip: IPv4Address

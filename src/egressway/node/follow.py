@@ -2,7 +2,7 @@
 
     change fits what there is  -> applied, kept on disk, acknowledged
     change starts later        -> everything is fetched, and what came since
-    not permitted yet          -> waits, in order
+    not permitted yet          -> waits, in order, but for what no rollout holds back
     cannot be read             -> as if it were missing; told, and what runs goes on
 
 The server starts from what is on disk and serves it for as long as nothing else can be reached. All
@@ -28,12 +28,15 @@ from egressway.node.exclusions import Exclusions
 from egressway.node.gatekeeper import Gatekeeper
 from egressway.node.handover import Handover
 from egressway.node.inbox import Inbox
+from egressway.node.instance import Instance
+from egressway.node.keeping import Keeping
 from egressway.node.last_good import LastGood
 from egressway.node.running import Contradiction, Running
 from egressway.node.settings import NodeSettings
 from egressway.node.surroundings import Standing
+from egressway.node.unstaged import Unstaged
 from egressway.wire.acknowledgement import Acknowledgement
-from egressway.wire.fleet import FleetMessageError, FleetSnapshot, decode
+from egressway.wire.fleet import FleetMessageError, Topology, decode, encode
 from egressway.wire.fleet_state import BaseMismatch, FleetState
 from egressway.wire.region_class import EVERYWHERE, class_of
 
@@ -42,6 +45,8 @@ __all__ = ["Follower", "FollowerState"]
 TICK_SECONDS: Final = 0.5
 ACKNOWLEDGE_SECONDS: Final = 5.0
 STUCK_SECONDS: Final = 2.0
+SUPERSEDED: Final = "another node was started with the same identity"
+SHUT_OUT_SECONDS: Final = 5.0
 _log = logging.getLogger(__name__)
 
 
@@ -69,6 +74,11 @@ class _Held:
 
 
 @dataclass(frozen=True, slots=True)
+class _Started:
+    mark: bytes
+
+
+@dataclass(frozen=True, slots=True)
 class _Published:
     watch: int
     message: ConfigMessage
@@ -90,10 +100,11 @@ class Follower:
         self._bus = bus
         self._settings = settings
         self._applier = applier
-        self._last_good = last_good
         self._cls = EVERYWHERE
         self._has_begun = False  # with this class
-        self._events: queue.SimpleQueue[_Published | Value | _Held | None] = queue.SimpleQueue()
+        self._events: queue.SimpleQueue[_Published | Value | _Held | _Started | None] = (
+            queue.SimpleQueue()
+        )
         self._inbox = Inbox(
             bus, lambda watch, message: self._events.put(_Published(watch, message))
         )
@@ -105,6 +116,8 @@ class Follower:
             after=self._after,
         )
         self._gate = Gatekeeper(last_good)
+        self._keeping = Keeping(last_good, self._running, self._gate)
+        self._unstaged = Unstaged()
         self._handover = Handover(
             bus,
             settings.server,
@@ -114,14 +127,19 @@ class Follower:
             heard_of=self._heard_of,
             telling=self._telling,
         )
+        self._instance = Instance(
+            bus, settings.server, lambda mark: self._events.put(_Started(mark))
+        )
+        self._is_superseded = False
         self._sequence = 0
         self._stuck_until = 0.0
         self._alarm: str | None = None
         self._wants_whole = False
         self._acknowledged_at = 0.0
         self._again_at = 0.0
+        self._class_at = 0.0
+        self._cannot_begin = False
         self._cancel_gate: Cancel | None = None
-        self._is_disk_behind = False
         self._state = FollowerState()
         self._has_settled = threading.Event()
         self._listeners: list[Callable[[FleetState], None]] = []
@@ -132,6 +150,16 @@ class Follower:
     def state(self) -> FollowerState:
         """The newest, immutable."""
         return self._state
+
+    @property
+    def instance(self) -> str:
+        """Mark of this node among those that have the same identity."""
+        return self._instance.mark
+
+    @instance.setter
+    def instance(self, mark: str) -> None:
+        """Go on as another process's; before `start` only."""
+        self._instance.mark = mark
 
     def on_state(self, listener: Callable[[FleetState], None]) -> None:
         """Called in the follower's thread after each change of topology or pools; must return soon.
@@ -147,9 +175,7 @@ class Follower:
 
     def restore(self) -> bool:
         """Serve what is on disk, before anything else is asked; false when there is nothing usable."""
-        if self._last_good is None:
-            return False
-        found = self._last_good.load()
+        found = self._keeping.load()
         if found is None:
             return False
         try:
@@ -199,6 +225,7 @@ class Follower:
             event = self._events.get(timeout=seconds)
             if isinstance(event, _Published):
                 self._inbox.put(event.watch, event.message)
+                self._look_ahead(event.message)
             elif isinstance(event, Value):
                 self._gate.hear(event)
                 self._go_back()
@@ -207,18 +234,31 @@ class Follower:
                 self._handover.hear(event.source, event.content)
                 self._running.wait_for(self._handover.waiting())
                 self._tell()
+            elif isinstance(event, _Started):
+                self._look_at_instance(event.mark)
             self._follow()
             self._publish_state()
+
+    def _look_at_instance(self, mark: bytes) -> None:
+        if self._is_superseded or not self._instance.is_superseded_by(mark):
+            return
+        self._is_superseded = True
+        _log.error("%s; nothing more is opened from dedicated addresses", SUPERSEDED)
+        self._running.fence()
+        if self._running.state is not None:
+            self._has_changed(is_around_other=True)
 
     def _tick(self) -> None:
         if not self._inbox.is_open:
             self._watch()
+        self._instance.claim()
+        self._look_for_class()
         if not self._running.is_brought and time.monotonic() >= self._again_at:
             self._again_at = time.monotonic() + STUCK_SECONDS
             self._running.again()
         self._running.wait_for(self._handover.waiting())
         self._follow()
-        self._keep_whole_if_wanted()
+        self._keeping.whole_if_wanted(self._sequence)
         self._tell()
         if time.monotonic() - self._acknowledged_at > ACKNOWLEDGE_SECONDS:
             self._acknowledge()
@@ -229,6 +269,7 @@ class Follower:
             with suppress(BusError):
                 self._cancel_gate()
         self._inbox.close()
+        self._instance.close()
         self._handover.close()
 
     # Watching.
@@ -245,7 +286,9 @@ class Follower:
                 return
         except BusError as failure:
             _log.debug("the bus cannot be followed yet: %s", failure)
+            self._cannot_begin = True
         else:
+            self._cannot_begin = False
             self._inbox.open(self._cls, self._sequence)
 
     def _begin(self) -> bool:
@@ -272,6 +315,38 @@ class Follower:
             _log.info("this server reads the configuration of class %s now", own)
             self._cls, self._has_begun = own, False
             self._inbox.close()
+
+    def _look_for_class(self) -> None:
+        """A server that is shut out from its class may be in another one by now.
+
+        What everybody may read says which. If it is this one all the same, it will be let in soon.
+        """
+        is_shut_out = self._bus.is_denied(self._cls) or self._cannot_begin
+        is_due = time.monotonic() - self._class_at > SHUT_OUT_SECONDS
+        if not (is_shut_out and is_due) or self._cls == EVERYWHERE:
+            return
+        self._class_at = time.monotonic()
+        try:
+            whole, last = self._bus.get_whole(EVERYWHERE), self._bus.last_config(EVERYWHERE)
+            content = decode(whole.content) if whole else None
+        except (BusError, FleetMessageError) as failure:
+            _log.debug("which class this server is in cannot be looked up: %s", failure)
+            return
+        if content is not None and content.revision >= self._running.revision:
+            cls = self._class_in(content.topology)
+            if cls != self._cls:
+                _log.warning("this server may not read class %s any more, but %s", self._cls, cls)
+                self._cls, self._has_begun = cls, False
+                self._inbox.close()
+                return
+        if content is None or last is None or content.revision < last.revision:
+            self._wants_whole = True
+            self._acknowledge()
+
+    def _class_in(self, topology: Topology | None) -> str:
+        servers = topology.servers if topology else ()
+        own = next((each for each in servers if each.name == self._settings.server), None)
+        return class_of(own, topology) if own and topology else EVERYWHERE
 
     def _own_class(self) -> str:
         state, around = self._running.state, self._running.around
@@ -314,6 +389,37 @@ class Follower:
         data_center = own.data_center if own else ""
         return self._gate.rollout.permitted(self._settings.server, data_center)
 
+    def _look_ahead(self, message: ConfigMessage) -> None:
+        """What no rollout holds back does not wait with the rest of a message."""
+        if self._running.state is None or self._is_permitted(message.revision):
+            return
+        try:
+            content = message.content
+            if message.base_revision is None:
+                whole = self._bus.get_whole(self._cls)
+                if whole is None:
+                    return
+                content = whole.content
+            self._unstaged.look(decode(content))
+        except (BusError, FleetMessageError) as defect:
+            _log.warning("what waits cannot be looked at: %s", defect)
+        self._stand()
+
+    def _stand(self) -> None:
+        """As was heard last, at whatever revision."""
+        state = self._running.state
+        assert state is not None
+        change = self._unstaged.over(state)
+        if change is None:
+            return
+        try:
+            self._running.change(change, self._handover.waiting())
+        except (Contradiction, BaseMismatch) as defect:
+            self._raise_alarm(str(defect))
+            return
+        self._keeping.change(encode(change), self._sequence)
+        self._has_changed(is_around_other=True)
+
     def _take_message(self, message: ConfigMessage) -> bool:
         """Whether the next one can follow."""
         running = self._running
@@ -324,13 +430,15 @@ class Follower:
         if running.state is None or message.base_revision > running.revision:
             return self._fetch(message, message.base_revision)
         try:
-            self._take_change(decode(message.content), message)
+            self._take_change(message)
         except (FleetMessageError, Contradiction, BaseMismatch) as defect:
             self._raise_alarm(str(defect))
             return self._fetch(message, message.revision)
         return True
 
-    def _take_change(self, change: FleetSnapshot, message: ConfigMessage) -> None:
+    def _take_change(self, message: ConfigMessage) -> None:
+        sent = decode(message.content)
+        change = self._unstaged.amended(sent)
         state = self._running.state
         assert state is not None
         self._gate.before_going_on(state, self._sequence, change.revision)
@@ -340,7 +448,10 @@ class Follower:
         self._running.change(change, self._handover.waiting())
         self._sequence = message.sequence
         self._alarm, self._wants_whole = None, False
-        self._keep_change(message)
+        self._unstaged.forget(change.revision)
+        self._keeping.change(
+            message.content if change is sent else encode(change), message.sequence
+        )
         self._has_changed(
             is_around_other=bool(change.topology or change.pools or change.removed_pools)
         )
@@ -375,14 +486,19 @@ class Follower:
         try:
             whole = decode(content)
             if not self._is_permitted(whole.revision):
+                self._unstaged.look(whole)
+                self._stand()
                 return False
-            self._running_whole(FleetState(whole))
+            if whole.revision < self._running.revision:
+                self._unstaged.forget()  # the store was restored, and knows nothing newer
+            self._running_whole(FleetState(self._unstaged.amended(whole)))
+            self._unstaged.forget(whole.revision)
         except (FleetMessageError, Contradiction, BaseMismatch) as defect:
             self._raise_alarm(str(defect))
             return False
         self._sequence = max(sequence, 0)
         self._alarm, self._wants_whole = None, False
-        self._keep_whole()
+        self._keeping.whole(self._sequence)
         self._has_changed(is_around_other=True)
         return True
 
@@ -407,8 +523,9 @@ class Follower:
         _log.warning(
             "going back from revision %d to %d", self._running.revision, found.state.revision
         )
-        self._running_whole(found.state)
-        self._keep_whole()
+        self._unstaged.look(self._running.state.whole())
+        self._running_whole(FleetState(self._unstaged.amended(found.state.whole())))
+        self._keeping.whole(self._sequence)
         self._read_again(found.sequence)
         self._has_changed(is_around_other=True)
 
@@ -448,27 +565,8 @@ class Follower:
     def _tell(self) -> None:
         """Of a move that the data plane has not taken, nobody must believe that it keeps it."""
         if self._running.is_brought:
+            self._handover.close_overdue()
             self._handover.tell()
-
-    def _keep_change(self, message: ConfigMessage) -> None:
-        """Only what the data plane has taken is good."""
-        if self._last_good is None or not self._running.is_brought or self._is_disk_behind:
-            self._is_disk_behind = True
-            return
-        self._last_good.keep_change(message.content, message.sequence)
-
-    def _keep_whole(self) -> None:
-        if self._last_good is not None and self._running.state is not None:
-            self._is_disk_behind = not self._running.is_brought
-            if self._running.is_brought:
-                self._last_good.keep_whole(self._running.state.whole(), self._sequence)
-
-    def _keep_whole_if_wanted(self) -> None:
-        if self._last_good is None or not self._running.is_brought:
-            return
-        is_wanted = self._last_good.wants_whole or self._is_disk_behind
-        if is_wanted and not self._gate.is_beyond_stable(self._running.revision):
-            self._keep_whole()
 
     def _raise_alarm(self, text: str) -> None:
         if text != self._alarm:
@@ -478,7 +576,8 @@ class Follower:
     def _acknowledge(self) -> None:
         self._acknowledged_at = time.monotonic()
         refusal = self._applier.state.refusal
-        reason = self._alarm or (refusal.reason if refusal else None)
+        superseded = SUPERSEDED if self._is_superseded else None
+        reason = self._alarm or superseded or (refusal.reason if refusal else None)
         with suppress(BusError):
             self._bus.acknowledge(
                 Acknowledgement(
@@ -499,7 +598,7 @@ class Follower:
             standing=around.standing if around else "active",
             alarm=self._alarm,
             withheld=dict(self._running.withheld),
-            not_kept=self._last_good.failure if self._last_good else None,
+            not_kept=self._keeping.failure,
             is_connected=self._bus.is_connected,
         )
         if self._running.state is not None or self._alarm is not None:

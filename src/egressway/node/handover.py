@@ -2,19 +2,20 @@
 
     source: its snapshot no longer has the ports -> it opens nothing in them -> tells what is left open
     target: hears that -> keeps off those tuples -> and only then takes the ports
+    source: the deadline is over, or the move is finished -> it closes what is left open
 
 Return packets go the right way before a word has effect: `heard_of` is called before the tuples that a
 source has given back may be used here, `telling` before others hear that this server has given some back.
 
 So no tuple of address, port and origin is ever used by both. A target waits for its source no longer
-when the move is finished, as those of a revoked server are, or its deadline is over.
+when the move is finished, as those of a revoked server are, or when it should have closed everything.
 """
 
 from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import suppress
 from typing import Final
 
@@ -22,6 +23,7 @@ import msgspec
 
 from egressway.bus.bus import Bus, BusError, Cancel
 from egressway.data_plane.handle import DataPlaneHandle, Held
+from egressway.model.slice_move import CLOSING_SECONDS
 from egressway.node.exclusions import OLDER_PROCESS, Exclusions
 from egressway.wire.fleet import FleetMove, Topology
 from egressway.wire.held import HeldPorts, HeldTuples, decode, encode
@@ -59,6 +61,8 @@ class Handover:
         self._told: dict[str, HeldTuples] = {}
         self._incoming: tuple[FleetMove, ...] = ()
         self._outgoing: tuple[FleetMove, ...] = ()
+        self._ended: tuple[FleetMove, ...] = ()
+        """Outgoing ones that are no more: nothing is to be open in their ports."""
         self._put: HeldTuples | None = None
         self._put_at = 0.0
 
@@ -78,7 +82,9 @@ class Handover:
             for move in topology.moves
             if move.target == self._server and move.source != self._server
         )
+        before = self._outgoing
         self._outgoing = tuple(move for move in topology.moves if move.source == self._server)
+        self._ended += tuple(move for move in before if move not in self._outgoing)
         sources = {move.source for move in self._incoming}
         for source in self._watches.keys() - sources:
             self._unwatch(source)
@@ -109,7 +115,7 @@ class Handover:
     def _may_use(self, move: FleetMove) -> bool:
         told = self._told.get(move.source)
         is_told = told is not None and move.id in told.moves
-        return is_told or move.deadline <= self._now()
+        return is_told or move.deadline + CLOSING_SECONDS <= self._now()
 
     def _exclude(self, source: str) -> None:
         told = self._told.get(source)
@@ -131,13 +137,27 @@ class Handover:
 
     # As the source.
 
+    def close_overdue(self) -> None:
+        """Close what is still open in ports whose time here is over.
+
+        Called while the data plane runs what `look_at` was told last: ports that have come back are its
+        own again, and it leaves them alone.
+        """
+        now = self._now()
+        lasting = [move for move in self._outgoing if move.deadline > now]
+        over = [*self._ended, *(move for move in self._outgoing if move.deadline <= now)]
+        self._ended = ()
+        if over and (overdue := tuple(_without(_within(self._held(), over), lasting))):
+            closed = self._data_plane.cut(overdue)
+            _log.warning("%d connections are closed: their ports are another server's", closed)
+
     def tell(self) -> None:
         """Publish what is still open in ports that have left, when that has changed."""
         if not self._outgoing and self._put is None:
             return
         held = HeldTuples(
             tuple(move.id for move in self._outgoing),
-            tuple(HeldPorts(each.egress_ip, each.origin, each.ports) for each in self._all_held()),
+            tuple(self._all_held()),
         )
         is_old = self._now() - self._put_at > REPEAT_SECONDS
         if held == self._put and not (is_old and self._outgoing):
@@ -151,17 +171,31 @@ class Handover:
             return
         self._put, self._put_at = held, self._now()
 
-    def _all_held(self) -> tuple[Held, ...]:
+    def _all_held(self) -> Iterator[HeldPorts]:
         """Also of a process that this one has replaced: its connections are this server's still."""
-        return (*self._data_plane.held(), *self._exclusions.of(OLDER_PROCESS))
+        yield from self._held()
+        for each in self._exclusions.of(OLDER_PROCESS):
+            yield HeldPorts(each.egress_ip, each.origin, each.ports)
+
+    def _held(self) -> Iterator[HeldPorts]:
+        for each in self._data_plane.held():
+            yield HeldPorts(each.egress_ip, each.origin, each.ports)
 
 
-def _within(held: Iterable[HeldPorts], moves: Iterable[FleetMove]) -> Iterator[Held]:
-    """Only tuples in ports that are on their way here; the rest is no business of this server."""
+def _within(held: Iterable[HeldPorts], moves: Collection[FleetMove]) -> Iterator[Held]:
+    """Only tuples in ports that are on their way; the rest is nobody's business."""
     for each in held:
-        ranges = [(move.low, move.high) for move in moves if move.ip == each.egress_ip]
-        ports = tuple(
-            port for port in each.ports if any(low <= port <= high for low, high in ranges)
-        )
+        ports = tuple(port for port in each.ports if _is_moving(each.egress_ip, port, moves))
         if ports:
             yield Held(each.egress_ip, each.origin, ports)
+
+
+def _without(held: Iterable[Held], moves: Collection[FleetMove]) -> Iterator[Held]:
+    for each in held:
+        ports = tuple(port for port in each.ports if not _is_moving(each.egress_ip, port, moves))
+        if ports:
+            yield Held(each.egress_ip, each.origin, ports)
+
+
+def _is_moving(ip: str, port: int, moves: Iterable[FleetMove]) -> bool:
+    return any(move.ip == ip and move.low <= port <= move.high for move in moves)

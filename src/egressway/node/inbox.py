@@ -1,7 +1,7 @@
 """Messages of the bus on their way into the data plane, in order (CONFIG 4 of 5).
 
 Those that must wait are kept here, but not any number of them: then the bus keeps them, and this server
-only its place among them.
+only its place among them. It goes on hearing of each.
 """
 
 from __future__ import annotations
@@ -38,8 +38,8 @@ class Inbox:
 
     @property
     def is_open(self) -> bool:
-        """Whether messages come, or wait on the bus."""
-        return self._cancel is not None or self._is_left_to_the_bus
+        """Whether messages come."""
+        return self._cancel is not None
 
     @property
     def first(self) -> ConfigMessage | None:
@@ -72,11 +72,11 @@ class Inbox:
 
     def put(self, number: int, message: ConfigMessage) -> None:
         """Keep it until it can be taken."""
-        if number != self._number:
+        if number != self._number or self._is_left_to_the_bus:
             return
         self._waiting.append(message)
         if len(self._waiting) > MOST_WAITING:
-            self.close()
+            self._waiting.clear()
             self._is_left_to_the_bus = True
 
     def look_again(self, after: int) -> None:

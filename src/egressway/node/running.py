@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
+from dataclasses import replace
 from itertools import islice
 from typing import Final
 
@@ -27,6 +28,7 @@ __all__ = ["Contradiction", "Running"]
 
 MOST_WITHHELD_AT_ONCE: Final = 50
 MOST_TOLD: Final = 5
+_OLDER_THAN_ANY: Final = -1
 _log = logging.getLogger(__name__)
 
 
@@ -126,6 +128,13 @@ class Running:
         self._waiting = waiting
         delta = FleetSnapshot(revision=self.revision, base_revision=self.revision)
         self._bring(delta, ports_differ=True)
+
+    def fence(self) -> None:
+        """Another node has this server's identity: nothing more is opened from dedicated addresses."""
+        self._settings = replace(self._settings, epoch=_OLDER_THAN_ANY)
+        self._localiser = Localiser(self._settings)
+        if self._state is not None:
+            self._bring(None, ports_differ=True)
 
     def again(self) -> None:
         """Try once more what the data plane has refused."""

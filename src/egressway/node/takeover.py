@@ -55,6 +55,8 @@ class _Tell(msgspec.Struct, frozen=True):
     """The older one's."""
 
     held: tuple[Held, ...] = ()
+    instance: str = ""
+    """Of the node, told together with the room that is made."""
     is_gone: bool = False
 
 
@@ -63,6 +65,8 @@ class Predecessor:
 
     def __init__(self, connection: socket.socket) -> None:
         self._connection = connection
+        self.instance = ""
+        """Whose work is taken over; known once room is made, if the older process tells."""
 
     @classmethod
     def find(cls, data: Path) -> Predecessor | None:
@@ -83,7 +87,9 @@ class Predecessor:
         Raises OSError when it is gone, or does not answer.
         """
         _send(self._connection, _Ask("make_room"))
-        return _receive(self._connection, _Tell).held
+        told = _receive(self._connection, _Tell)
+        self.instance = told.instance
+        return told.held
 
     def leave(self) -> None:
         """Tell it to go. There is no way back."""
@@ -117,11 +123,13 @@ class SuccessorListener:
         make_room: Callable[[bool], None],
         held: Callable[[], tuple[Held, ...]],
         leave: Callable[[], None],
+        instance: str = "",
     ) -> None:
         """`make_room` is told whether to keep a small part of the ports, or to take all again."""
         self._make_room = make_room
         self._held = held
         self._leave = leave
+        self._instance = instance
         self._gone = threading.Event()
         self._listening = _listen(data)
         self._thread = threading.Thread(target=self._run, name="takeover", daemon=True)
@@ -159,7 +167,7 @@ class SuccessorListener:
         try:
             while _receive(connection, _Ask).ask == "make_room":
                 self._make_room(True)
-                _send(connection, _Tell(self._held()))
+                _send(connection, _Tell(self._held(), self._instance))
         except (OSError, msgspec.MsgspecError):
             self._make_room(False)
             raise

@@ -8,7 +8,7 @@ from egressway.bus.bus import Bus, BusError
 from egressway.bus.nats import NatsBus
 from egressway.services.start_error import StartError
 
-__all__ = ["open_bus"]
+__all__ = ["node_client", "open_bus"]
 
 
 def open_bus(url: str, tls: ssl.SSLContext, *, name: str, manage: bool = False) -> Bus:
@@ -21,6 +21,11 @@ def open_bus(url: str, tls: ssl.SSLContext, *, name: str, manage: bool = False) 
         return NatsBus(url, tls=tls if _is_encrypted(url) else None, name=name, manage=manage)
     except BusError as failure:
         raise StartError(f"`bus.url` cannot be used: {failure}.") from failure
+
+
+def node_client(server: str) -> str:
+    """What a node's connection to the bus is called."""
+    return f"egressway node {server}"
 
 
 def _is_encrypted(url: str) -> bool:

@@ -1,4 +1,5 @@
-"""Keeps the users of a NATS server on this machine current: a revoked server is off the bus at once.
+"""Keeps the users of a NATS server on this machine current: a revoked server is off the bus at once, and
+one that has left a region hears nothing of it any more.
 
 NATS ends the connections of users that are gone when it reads its configuration again.
 """
@@ -14,8 +15,9 @@ from typing import Final
 
 from egressway.identity.private_file import write_private
 from egressway.model.errors import StoreError
-from egressway.services.bus_files import PID_FILE, USERS_FILE, users_text
+from egressway.services.bus_files import PID_FILE, USERS_FILE, bus_topology, users_text
 from egressway.store import Store
+from egressway.wire.region_class import classes
 
 __all__ = ["BusUsers"]
 
@@ -30,6 +32,8 @@ class BusUsers:
         self._store = store
         self._directory = directory
         self._revision: int | None = None
+        self._classes: set[str] = set()
+        """Every one that there has been since this process began."""
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name="bus-users", daemon=True)
 
@@ -49,7 +53,9 @@ class BusUsers:
             revision = read.revision()
         if revision == self._revision:
             return False
-        text = users_text(self._store)
+        topology = bus_topology(self._store)
+        text = users_text(topology, self._classes)
+        self._classes.update(classes(topology))
         path = self._directory / USERS_FILE
         is_changed = not path.exists() or path.read_text(encoding="utf-8") != text + "\n"
         if is_changed:

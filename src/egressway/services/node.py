@@ -37,7 +37,7 @@ from egressway.node.report_batch import ReportBatch
 from egressway.node.takeover import Predecessor, SuccessorListener
 from egressway.services.access_log_file import open_access_log
 from egressway.services.api_server import ApiServer, listen
-from egressway.services.bus_start import open_bus
+from egressway.services.bus_start import node_client, open_bus
 from egressway.services.configuration import Configuration
 from egressway.services.data_directory import DataDirectory
 from egressway.services.fleet_node_health import FleetNodeHealth
@@ -177,7 +177,7 @@ class Node:
         authority, chain, key = _pem_of(identity)
         tls = client_context(authority, chain, key)
         url = self._configuration.bus.url or identity.bus_url
-        bus = open_bus(url, tls, name=f"egressway node {identity.server}")
+        bus = open_bus(url, tls, name=node_client(identity.server))
         started.callback(bus.close)
         last_good = LastGood(data.path)
         started.callback(last_good.close)
@@ -261,6 +261,7 @@ class Node:
             started.callback(announcing.stop)
         if predecessor is not None:
             agent.exclusions.put(OLDER_PROCESS, _room_of(predecessor, data))
+            agent.follower.instance = predecessor.instance or agent.follower.instance
             agent.data_plane.set_part("arriving")
         agent.follower.restore()
         self._check_wanted()
@@ -335,6 +336,7 @@ class Node:
             make_room=make_room,
             held=agent.data_plane.held,
             leave=self._leaves_to_newer.set,
+            instance=agent.follower.instance,
         )
         self._successors.start()
 

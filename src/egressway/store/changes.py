@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session
 from egressway.model.ids import ZoneId
 from egressway.store.schema import ChangeRow
 
-__all__ = ["Change", "ChangeKind", "Journal", "changes_since", "revision"]
+__all__ = ["Change", "ChangeKind", "Journal", "changes_since", "is_complete_since", "revision"]
 
 
 class ChangeKind(StrEnum):
@@ -93,3 +93,12 @@ def changes_since(session: Session, since: int) -> list[Change]:
         Change(row.revision, ChangeKind(row.kind), row.object_id, row.zone_id, row.actor, row.at)
         for row in rows
     ]
+
+
+def is_complete_since(session: Session, since: int) -> bool:
+    """No change after `since` has been removed: they go oldest first, and one as old is still there.
+
+    Numbers prove nothing. PostgreSQL uses one up for each row of a transaction that is rolled back.
+    """
+    oldest = session.scalar(select(func.min(ChangeRow.revision)))
+    return oldest is not None and oldest <= since

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from ipaddress import IPv4Address
 from typing import Final
 
@@ -163,12 +163,10 @@ class PlacementWriter(PlacementReader):
         self._session.flush()
         self._touched(ip)
 
-    def finish_overdue(self) -> Sequence[MoveId]:
-        """Finishes every move whose deadline has passed; answers which."""
+    def finish_overdue(self, moment: datetime) -> Sequence[MoveId]:
+        """Finishes every move whose deadline is not after `moment`; answers which."""
         overdue = self._session.scalars(
-            select(SliceMoveRow)
-            .where(SliceMoveRow.deadline <= self._transaction.now)
-            .order_by(SliceMoveRow.id)
+            select(SliceMoveRow).where(SliceMoveRow.deadline <= moment).order_by(SliceMoveRow.id)
         ).all()
         for row in overdue:
             self._session.delete(row)

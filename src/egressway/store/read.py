@@ -72,6 +72,10 @@ class Read:
         """The counter of the newest change; 0 before the first."""
         return changes.revision(self._session)
 
+    def is_journal_complete_since(self, revision: int) -> bool:
+        """No change after a revision is missing from what `changes_since` tells."""
+        return changes.is_complete_since(self._session, revision)
+
     def changes_since(self, revision: int) -> list[Change]:
         """What was touched after `revision`, oldest first."""
         return changes.changes_since(self._session, revision)

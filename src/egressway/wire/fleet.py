@@ -90,7 +90,7 @@ class FleetServer(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     name: str
     number: int
-    """Never given to another server; chooses the server's IPv6 addresses."""
+    """One server's at a time, and free again once that is deleted; chooses the server's IPv6 addresses."""
     data_center: str
     location: str
     link: str | None = None
@@ -119,7 +119,7 @@ class FleetMove(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     source: str
     target: str
     deadline: int
-    """Unix seconds; later the source's connections are no longer waited for."""
+    """Unix seconds; what the source still has open then, it closes."""
 
 
 class Topology(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

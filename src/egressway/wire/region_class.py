@@ -15,7 +15,7 @@ import msgspec
 from egressway.wire.fleet import FleetServer, FleetSnapshot, Topology
 from egressway.wire.snapshot import Zone
 
-__all__ = ["EVERYWHERE", "class_of", "classes", "for_class"]
+__all__ = ["EVERYWHERE", "class_of", "classes", "for_class", "may_read"]
 
 EVERYWHERE: Final = "all"
 """The class of servers in no region, or of all of them."""
@@ -41,7 +41,7 @@ def for_class(snapshot: FleetSnapshot, cls: str) -> FleetSnapshot:
     """What of it servers of this class are sent: all but the keys that they must not have."""
     if not snapshot.confined:
         return snapshot
-    inside = frozenset() if cls == EVERYWHERE else frozenset(cls.split(_BETWEEN))
+    inside = _regions(cls)
     withheld = {
         certificate_id
         for certificate_id, regions in snapshot.confined.items()
@@ -50,6 +50,15 @@ def for_class(snapshot: FleetSnapshot, cls: str) -> FleetSnapshot:
     return msgspec.structs.replace(
         snapshot, zones=tuple(_without(zone, withheld) for zone in snapshot.zones), confined={}
     )
+
+
+def may_read(own: str, cls: str) -> bool:
+    """Whether a server of class `own` finds no key in `cls` that it must not have."""
+    return _regions(cls) <= _regions(own)
+
+
+def _regions(cls: str) -> frozenset[str]:
+    return frozenset() if cls == EVERYWHERE else frozenset(cls.split(_BETWEEN))
 
 
 def _without(zone: Zone, withheld: Set[str]) -> Zone:

@@ -19,6 +19,7 @@ READS = {
     "certificate_show": "certificate show example.com *.example.com",
     "data_center_list": "data-center list",
     "data_center_show": "data-center show lisbon-1",
+    "fleet_show": "fleet show",
     "lease_list": "lease list",
     "lease_show": "lease show 2001:db8::1",
     "location_list": "location list",

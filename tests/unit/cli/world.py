@@ -307,7 +307,36 @@ def _rollout(api: ScriptedApi) -> None:
     )
 
 
+FLEET = {
+    "is_bus_connected": True,
+    "revision": 60,
+    "failure": None,
+    "servers": [
+        {
+            "name": "lis1",
+            "data_center": "lisbon-1",
+            "state": "active",
+            "epoch": 1,
+            "revision": 57,
+            "acknowledged_on": SINCE,
+            "reason": "listener 192.0.2.99:443: address already in use",
+        },
+        {
+            "name": "mad1",
+            "data_center": "madrid-1",
+            "state": "draining",
+            "epoch": 1,
+            "revision": None,
+            "acknowledged_on": None,
+            "reason": None,
+        },
+    ],
+    "withheld": {"d1" * 16: "its certificate cannot be read"},
+}
+
+
 def _fleet(api: ScriptedApi) -> None:
+    api.on("GET", "/egressway/fleet", success(FLEET))
     _rollout(api)
     for kind, thing in (
         ("locations", LOCATION),

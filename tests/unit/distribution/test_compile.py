@@ -6,6 +6,7 @@ import sqlite3
 from contextlib import closing
 from ipaddress import ip_address
 
+import psycopg
 import pytest
 
 from egressway.distribution import compile as compiling
@@ -14,11 +15,13 @@ from egressway.model.data_center import DataCenterDraft
 from egressway.model.location import LocationDraft
 from egressway.model.placement_draft import PlacementDraft
 from egressway.model.server import LOCAL, ServerDraft
+from egressway.store import Store
 from egressway.wire.fleet import FleetPool, FleetSnapshot
 from egressway.wire.fleet_consistency import fleet_inconsistencies
 from egressway.wire.fleet_state import FleetState
 from egressway.wire.snapshot import Settings
 from tests.support.installation import Installation
+from tests.unit.store.world import account_of, zone_of
 
 SETTINGS = Settings()
 
@@ -34,6 +37,11 @@ def compiled(installation: Installation, since: int | None = None) -> FleetSnaps
 def pool_of(made: FleetSnapshot, pool_id: str) -> FleetPool:
     (own,) = (pool for pool in made.pools if pool.id == pool_id)
     return own
+
+
+def revision_of(store: Store) -> int:
+    with store.read() as read:
+        return read.revision()
 
 
 def second_server(installation: Installation, name: str = "ams-1") -> None:
@@ -268,12 +276,32 @@ def test_store_older_than_what_runs_is_sent_whole(installation):
     assert len(made.zones) == 1
 
 
-def test_journal_with_a_hole_is_sent_whole(installation, tmp_path):
+def test_journal_whose_old_entries_are_gone_is_sent_whole(installation, tmp_path):
     since = installation.revision
     installation.zone("example.com")
     with closing(sqlite3.connect(tmp_path / "store.sqlite")) as database, database:
-        database.execute("DELETE FROM change WHERE revision = ?", (since + 1,))
+        database.execute("DELETE FROM change WHERE revision <= ?", (since + 1,))
     assert compiled(installation, since).base_revision is None
+
+
+def test_number_that_a_failed_transaction_has_used_up_makes_no_gap(postgres):
+    url = postgres.new_url()
+    with Store.open(url) as store:
+        account = account_of(store, "first")
+        since = revision_of(store)
+        with closing(psycopg.connect(url)) as other:
+            other.execute(
+                "INSERT INTO change (kind, object_id, actor, at) VALUES ('zone', 'z', 't', now())"
+            )
+            other.rollback()
+        zone_of(store, account, "example.com")
+        with store.read() as read:
+            noted = len(read.changes_since(since))
+        assert revision_of(store) == since + noted + 1, "a number is gone"
+        with store.read() as read:
+            made = compile_since(read, SETTINGS, since)
+        assert (made.base_revision, made.revision) == (since, revision_of(store))
+    postgres.drop(url)
 
 
 def test_very_many_touched_zones_are_sent_whole(installation, monkeypatch):

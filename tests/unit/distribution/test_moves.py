@@ -80,9 +80,23 @@ def test_move_ends_with_the_last_connection_of_its_source(installation, bus, kee
     eventually(lambda: pending(installation) == [])
 
 
-def test_overdue_move_ends_whoever_is_silent(installation, keeper):
+def test_overdue_move_ends_whoever_is_silent(installation, bus):
     move_id = moved(installation, deadline_seconds=0)
-    eventually(lambda: pending(installation) == [], why=move_id)
+    keeper = MoveKeeper(installation.store, bus, closing_seconds=0)
+    keeper.look()
+    assert pending(installation) == [], move_id
+    keeper.stop()
+
+
+def test_source_has_a_moment_after_the_deadline_to_close_what_it_has(installation, bus):
+    move_id = moved(installation, deadline_seconds=0)
+    keeper = MoveKeeper(installation.store, bus, closing_seconds=3_600)
+    bus.put_held(LOCAL, encode(told(25_000, moves=(move_id,))))
+    keeper.look()
+    assert pending(installation) == [move_id]
+    bus.put_held(LOCAL, encode(told(moves=(move_id,))))
+    eventually(lambda: keeper.look() or pending(installation) == [])
+    keeper.stop()
 
 
 def test_unreadable_word_ends_nothing(installation, bus, keeper):

@@ -353,3 +353,11 @@ def test_class_that_ends_is_told_so_also_when_the_bus_was_away(installation, bus
     assert not publisher.publish_once()
     assert publisher.publish_once()
     assert bus.last_config("eu").revision == installation.revision
+
+
+def test_class_that_ended_while_no_control_plane_ran_is_told_so(installation, bus, publisher):
+    zone_id = regional(installation)
+    publisher.publish_once()
+    end_of_region(installation, zone_id)
+    Publisher(installation.store, bus, Settings(), poll_seconds=None).publish_once()
+    assert bus.last_config("eu").revision == installation.revision

@@ -341,6 +341,40 @@ def test_node_whose_name_another_has_taken_opens_nothing_more(control, start):
     assert drains == {True}
 
 
+def test_of_two_nodes_with_a_copied_identity_the_older_opens_nothing_more(control, start):
+    dedicated = zone("a.example.com", pool="p")
+    control.whole(fleet(1, pools=(DEDICATED,), zones=(dedicated,)))
+    older = start()
+    older.runs(1)
+    eventually(lambda: older.follower._instance._cancel)
+    newer = start()
+    newer.runs(1)
+    eventually(lambda: older.follower.state.standing == "fenced")
+    eventually(lambda: is_draining(older))
+    control.change(1, zones=(B,))
+    older.runs(2)
+    newer.runs(2)
+    assert (newer.follower.state.standing, is_draining(newer)) == ("active", False)
+    assert older.follower.state.standing == "fenced"
+    eventually(lambda: any(each.reason == module.SUPERSEDED for each in control.acknowledged))
+
+
+def test_process_that_takes_over_supersedes_nobody(control, start):
+    control.whole(fleet(1, zones=(A,)))
+    older = start()
+    older.runs(1)
+    eventually(lambda: older.follower._instance._cancel)
+    newer = Node(control.bus)
+    newer.follower.instance = older.follower.instance
+    newer.start()
+    newer.runs(1)
+    eventually(lambda: newer.follower._instance._cancel)
+    control.change(1, zones=(B,))
+    older.runs(2)
+    newer.stop()
+    assert older.follower.state.standing == "active"
+
+
 def test_listener_that_is_in_use_is_told_and_tried_again(control, start):
     plane = FakeDataPlane(FakeHost(frozenset({("127.0.0.1", 0)})))
     control.whole(fleet(1, zones=(A,)))
@@ -427,6 +461,136 @@ def test_way_back_that_is_not_there_is_told(control, start):
     eventually(lambda: node.follower.state.alarm)
     assert "revision 3" in node.follower.state.alarm
     assert node.revision == 5
+
+
+BOTH = topology("ams-1-1", "ams-1-2")
+DEDICATED = pool("p", address("192.0.2.1", "ams-1-1"))
+DRAINED = pool("p", address("192.0.2.1", "ams-1-1", draining=True))
+
+
+def revoking(name: str, *others: str):
+    return topology(*others, server(name, state="revoked"))
+
+
+def peers(node: Node) -> list[str]:
+    running = node.plane._running
+    return [each.server for each in running.fleet.peers] if running else []
+
+
+def is_draining(node: Node) -> bool:
+    running = node.plane._running
+    pools = running.pools if running else ()
+    return all(each.draining for own in pools if own.id == "p" for each in own.addresses)
+
+
+@pytest.fixture
+def staged(control):
+    """Nothing goes beyond revision 1, in which all is well."""
+    dedicated = zone("a.example.com", pool="p")
+    control.whole(fleet(1, topology=BOTH, pools=(DEDICATED,), zones=(dedicated,)))
+    control.rollout(IMMEDIATE.start(1))
+    return control
+
+
+def test_no_rollout_holds_back_a_revocation(staged, start):
+    revoked, other = start("ams-1-1"), start("ams-1-2")
+    revoked.runs(1)
+    other.runs(1)
+    assert peers(other) == ["ams-1-1"]
+    staged.change(1, topology=revoking("ams-1-1", "ams-1-2"), zones=(B,))
+    eventually(lambda: revoked.follower.state.standing == "revoked")
+    eventually(lambda: peers(other) == [])
+    assert other.plane.zone(B.id) is None, "the rest of the message waits"
+    assert other.revision == 1
+    assert other.follower.state.waiting == 1
+
+
+def test_no_rollout_holds_back_the_fencing_of_an_older_node(staged, start):
+    node = start(epoch=1)
+    node.runs(1)
+    staged.change(1, topology=topology(server("ams-1-1", epoch=2), "ams-1-2"))
+    eventually(lambda: node.follower.state.standing == "fenced")
+    assert node.revision == 1
+
+
+def test_no_rollout_holds_back_the_drain_of_an_address(staged, start):
+    node = start()
+    node.runs(1)
+    assert not is_draining(node)
+    staged.change(1, pools=(DRAINED,), zones=(B,))
+    eventually(lambda: is_draining(node))
+    assert (node.revision, node.plane.zone(B.id)) == (1, None)
+    staged.change(2, pools=(DEDICATED,))
+    eventually(lambda: not is_draining(node))
+
+
+def test_drain_that_was_taken_back_stays_so_when_a_stage_permits_only_the_drain(staged, start):
+    node = start()
+    node.runs(1)
+    staged.change(1, pools=(DRAINED,))
+    staged.change(2, pools=(DEDICATED,))
+    eventually(lambda: node.follower.state.waiting == 2)
+    staged.rollout(IMMEDIATE.start(1).advance(Stage(2, servers=("ams-1-1",))))
+    node.runs(2)
+    assert not is_draining(node)
+
+
+def test_going_back_brings_back_no_revoked_server(staged, start):
+    node = start("ams-1-2")
+    node.runs(1)
+    staged.change(1, topology=revoking("ams-1-1", "ams-1-2"), zones=(B,))
+    ahead = IMMEDIATE.start(1).advance(Stage(2, servers=("ams-1-2",)))
+    staged.rollout(ahead)
+    node.runs(2)
+    seen: list[list[str]] = []
+    apply = node.plane.apply
+
+    def noting(snapshot):
+        seen.append([each.server for each in snapshot.fleet.peers])
+        return apply(snapshot)
+
+    node.plane.apply = noting
+    staged.rollout(ahead.back())
+    node.runs(1)
+    eventually(lambda: node.follower.state.waiting == 1)
+    assert seen
+    assert not any(seen), "not even for a moment"
+
+
+def test_revocation_outlives_a_restart_without_the_bus(tmp_path, staged, start):
+    node = start("ams-1-2", disk=tmp_path)
+    node.runs(1)
+    staged.change(1, topology=revoking("ams-1-1", "ams-1-2"))
+    eventually(lambda: peers(node) == [])
+    node.stop()
+    again = Node(InProcessBus(), "ams-1-2", disk=tmp_path)
+    again.follower.restore()
+    try:
+        assert again.revision == 1
+        assert peers(again) == []
+    finally:
+        again.last_good.close()
+
+
+def test_revocation_is_heard_among_more_changes_than_are_kept(staged, start, monkeypatch):
+    monkeypatch.setattr(inbox, "MOST_WAITING", 3)
+    node = start("ams-1-2")
+    node.runs(1)
+    for base in range(1, 6):
+        staged.change(base, zones=(B,))
+    staged.change(6, topology=revoking("ams-1-1", "ams-1-2"))
+    eventually(lambda: peers(node) == [])
+    assert node.revision == 1
+    staged.rollout(IMMEDIATE)
+    node.runs(7)
+
+
+def test_revocation_within_a_new_whole_is_heard(staged, start):
+    node = start("ams-1-2")
+    node.runs(1)
+    staged.whole(fleet(4, topology=revoking("ams-1-1", "ams-1-2"), zones=(B,)))
+    eventually(lambda: peers(node) == [])
+    assert node.revision == 1
 
 
 def test_too_many_waiting_changes_are_left_to_the_bus(control, start, monkeypatch):

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from egressway.bus.bus import Unavailable, Whole
+from egressway.bus.in_process import InProcessBus
 from egressway.node import follow as module
 from tests.support.fleets import fleet, topology, zone
 from tests.support.follow import Control, Node
@@ -95,3 +97,62 @@ def test_server_goes_on_with_its_class_after_a_restart_from_disk(control, start,
     control.change(1, cls="eu", removed_zones=(PUBLIC.id,))
     again = start("ams-1-1", disk=tmp_path)
     again.runs(2, "b.example.com")
+
+
+class Guarded(InProcessBus):
+    """Lets nobody hear some classes, as a bus with certificates does."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.closed: set[str] = set()
+
+    def is_denied(self, cls: str) -> bool:
+        return cls in self.closed
+
+    def get_whole(self, cls: str) -> Whole | None:
+        if cls in self.closed:
+            raise Unavailable(cls)
+        return super().get_whole(cls)
+
+    def watch_config(self, cls, after, handler):
+        return super().watch_config(cls, after, lambda m: cls in self.closed or handler(m))
+
+
+@pytest.fixture
+def guarded(monkeypatch):
+    monkeypatch.setattr(module, "SHUT_OUT_SECONDS", 0.05)
+    made = Control(Guarded())
+    yield made
+    made.bus.close()
+
+
+def test_server_that_is_shut_out_from_its_class_reads_what_is_its_own_now(guarded):
+    publish_both(guarded, 1)
+    node = Node(guarded.bus, "ams-1-1").start()
+    try:
+        node.runs(1, "a.example.com", "b.example.com")
+        guarded.bus.closed.add("eu")
+        guarded.change(1, topology=PLAIN)
+        eventually(lambda: guarded.hears().wants_whole)
+        assert node.plane.status().zones == 2
+        last = guarded.bus.last_config("all")
+        guarded.keep(fleet(2, topology=PLAIN, zones=(PUBLIC,)), last.sequence)
+        node.runs(2, "a.example.com")
+    finally:
+        node.stop()
+
+
+def test_server_that_is_not_let_into_its_new_class_yet_goes_on_with_what_it_has(guarded):
+    guarded.bus.closed.add("eu")
+    guarded.whole(fleet(1, topology=PLAIN, zones=(PUBLIC,)))
+    node = Node(guarded.bus, "ams-1-1").start()
+    try:
+        node.runs(1, "a.example.com")
+        guarded.whole(fleet(2, topology=REGIONAL, zones=(PUBLIC, SECRET)), "eu")
+        guarded.whole(fleet(2, topology=REGIONAL, zones=()))
+        guarded.change(2, topology=REGIONAL)
+        eventually(lambda: guarded.hears().wants_whole)
+        guarded.bus.closed.clear()
+        node.runs(2, "a.example.com", "b.example.com")
+    finally:
+        node.stop()

@@ -133,6 +133,74 @@ def test_source_that_never_answers_is_waited_for_until_the_deadline(control, sta
     eventually(lambda: slices(target) == [(25_000, 39_999)])
 
 
+def open_at(source: Node) -> set[int]:
+    return {port for held in source.plane.held(everything=True) for port in held.ports}
+
+
+ALL, STAYING = set(range(20_000, 20_010)), set(range(20_000, 20_005))
+FULL = held_by(("ams-1-1", 20_000, 20_009), ("fra-1-1", 20_010, 20_019))
+HALF = held_by(("ams-1-1", 20_000, 20_004), ("fra-1-1", 20_005, 20_019))
+
+
+def half_moves(**more):
+    leaving = move("ams-1-1", "fra-1-1", 20_005, 20_009, id="move-1", **more)
+    return topology("ams-1-1", "fra-1-1", moves=(leaving,))
+
+
+@pytest.fixture
+def full(control, start) -> Node:
+    """The source, with a connection on each of its ports: half of them are about to leave."""
+    control.change(1, pools=(FULL,))
+    source = start("ams-1-1")
+    source.runs(2)
+    source.plane.connect(IP, ORIGIN, 10)
+    assert open_at(source) == ALL
+    return source
+
+
+def follows_one_more_change(control, source: Node) -> None:
+    control.change(source.revision, zones=(zone("other"),))
+    source.runs(source.revision + 1)
+
+
+def test_source_closes_what_it_holds_when_the_deadline_is_over(control, full, start):
+    target = start("fra-1-1")
+    target.runs(2)
+    control.change(2, topology=half_moves(deadline=1), pools=(HALF,))
+    eventually(lambda: open_at(full) == STAYING)
+    eventually(lambda: excluded(target) == {} and slices(target) == [(20_005, 20_019)])
+
+
+def test_source_closes_what_it_holds_when_the_move_is_finished(control, full):
+    control.change(2, topology=half_moves(), pools=(HALF,))
+    full.runs(3)
+    assert open_at(full) == ALL, "nothing is cut before its time"
+    control.change(3, topology=topology("ams-1-1", "fra-1-1"))
+    eventually(lambda: open_at(full) == STAYING)
+
+
+def test_ports_that_come_back_keep_their_connections(control, full):
+    control.change(2, topology=half_moves(), pools=(HALF,))
+    full.runs(3)
+    control.change(3, topology=topology("ams-1-1", "fra-1-1"), pools=(FULL,))
+    full.runs(4)
+    follows_one_more_change(control, full)
+    assert open_at(full) == ALL
+
+
+def test_a_move_that_goes_on_in_parts_closes_nothing(control, full):
+    control.change(2, topology=half_moves(), pools=(HALF,))
+    full.runs(3)
+    parts = (
+        move("ams-1-1", "fra-1-1", 20_005, 20_006, id="move-1"),
+        move("ams-1-1", "sjc-1-1", 20_007, 20_009, id="move-2"),
+    )
+    control.change(3, topology=topology("ams-1-1", "fra-1-1", "sjc-1-1", moves=parts))
+    full.runs(4)
+    follows_one_more_change(control, full)
+    assert open_at(full) == ALL
+
+
 def test_ports_that_are_merely_given_up_wait_for_nobody(control, start):
     source = start("ams-1-1")
     source.runs(1)

@@ -25,6 +25,7 @@ class Older:
             make_room=self.rooms.append,
             held=lambda: self.holds,
             leave=self.asked_to_leave.set,
+            instance="0a1b",
         )
         self.listener.start()
 
@@ -38,6 +39,7 @@ def test_newer_process_hears_what_is_held_until_the_older_is_gone(tmp_path):
     found = Predecessor.find(tmp_path)
     assert found is not None
     assert found.make_room() == FIRST
+    assert found.instance == "0a1b"
     assert not older.asked_to_leave.is_set()
     excluded: list[tuple[Held, ...]] = []
     found.leave()

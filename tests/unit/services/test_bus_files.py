@@ -13,11 +13,13 @@ import pytest
 from cryptography import x509
 
 from egressway.model.server import ServerDraft, ServerName
-from egressway.services.bus_files import write_bus_files
+from egressway.services.bus_files import users_text, write_bus_files
 from egressway.services.bus_users import BusUsers
 from egressway.services.configuration import Configuration
 from egressway.services.store_start import open_store
 from egressway.store import Store
+from egressway.wire.fleet import FleetLocation, FleetServer, Topology
+from egressway.wire.snapshot import Settings
 
 
 @pytest.fixture
@@ -84,3 +86,25 @@ def test_revoked_server_is_a_user_no_more_and_the_bus_is_told(configuration, sto
     finally:
         signal.signal(signal.SIGHUP, before)
     assert "s1.node.egressway.internal" not in users(directory)
+
+
+def test_servers_may_hear_and_ask_for_no_class_with_keys_that_they_must_not_have():
+    inside, outside = "inside.node.egressway.internal", "outside.node.egressway.internal"
+    locations = (FleetLocation("ams", 52, 5, ("eu", "nl")), FleetLocation("bos", 42, -71, ("us",)))
+    servers = (
+        FleetServer("inside", 1, "ams-1", "ams"),
+        FleetServer("outside", 2, "bos-1", "bos"),
+        FleetServer("gone", 3, "bos-1", "bos", state="revoked"),
+    )
+    topology = Topology(Settings(), locations=locations, servers=servers, regions=("eu", "us"))
+    text = users_text(topology, {"nl", "de"})
+    listed = json.loads(text.removeprefix("authorization: "))["users"]
+    may = {each["user"]: each["permissions"] for each in listed if "permissions" in each}
+    assert may.keys() == {inside, outside}
+    heard = {
+        user: {each.rpartition(".")[2] for each in may[user]["subscribe"] if ".config." in each}
+        for user in may
+    }
+    assert heard == {inside: {"all", "eu"}, outside: {"all", "us"}}
+    assert not [each for each in may[outside]["publish"] if "-eu" in each]
+    assert not [each for each in may[outside]["subscribe"] if "inside" in each]

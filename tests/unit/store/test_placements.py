@@ -474,7 +474,7 @@ def test_overdue_moves_are_finished(placed: Store) -> None:
     move(placed, "a1", "a2", ports="20001", deadline_seconds=3600)
     revision = revision_of(placed)
     with placed.write("test") as write:
-        assert len(write.placements.finish_overdue()) == 1
+        assert len(write.placements.finish_overdue(datetime.now(UTC))) == 1
         assert [str(each.ports) for each in write.placements.moves(IP)] == ["20001-20001"]
     assert (ChangeKind.PLACEMENT, str(IP)) in touched_since(placed, revision)
 

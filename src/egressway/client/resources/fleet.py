@@ -1,4 +1,4 @@
-"""Locations, data centers, servers: the places of the fleet. All of it needs the operator's token."""
+"""The fleet as a whole, and its places: locations, data centers, servers. All of it is the operator's."""
 
 from collections.abc import Sequence
 
@@ -6,13 +6,24 @@ from egressway.client.objects import (
     ChangedServers,
     DataCenter,
     Deleted,
+    Fleet,
     JoinToken,
     Location,
     Server,
 )
 from egressway.client.transport import Transport
 
-__all__ = ["DataCenters", "Locations", "Servers"]
+__all__ = ["DataCenters", "Fleets", "Locations", "Servers"]
+
+
+class Fleets:
+    """`/egressway/fleet`"""
+
+    def __init__(self, transport: Transport) -> None:
+        self._transport = transport
+
+    def get(self) -> Fleet:
+        return self._transport.fetch("/egressway/fleet", Fleet, "read what the fleet runs")
 
 
 class Locations:

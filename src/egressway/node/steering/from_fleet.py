@@ -12,6 +12,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from ipaddress import IPv4Address, IPv6Network, ip_network
 
+from egressway.model.slice_move import CLOSING_SECONDS
 from egressway.node.steering.desired import Owner, Pinned, PortRange, Server, Situation
 from egressway.wire.fleet import FleetAddress, FleetMove, FleetPool, FleetServer, Topology
 from egressway.wire.fleet_consistency import parse_link
@@ -113,11 +114,16 @@ def _must_wait(
     now: float,
 ) -> bool:
     """The source itself knows what it holds; everybody else has to be told."""
-    if move.source == server or move.deadline <= now:
+    if move.source == server or _is_over(move, now):
         return False
     if move.source not in {each.name for each in topology.servers if each.state != "revoked"}:
         return False
     return move.source not in told or move.id not in told[move.source].moves
+
+
+def _is_over(move: FleetMove, now: float) -> bool:
+    """What the source still had has been closed, or it is gone."""
+    return move.deadline + CLOSING_SECONDS <= now
 
 
 def _pinned_elsewhere(
@@ -127,7 +133,7 @@ def _pinned_elsewhere(
         ranges = [
             (move.ip, move.low, move.high)
             for move in topology.moves
-            if move.source == source and move.deadline > now
+            if move.source == source and not _is_over(move, now)
         ]
         if ranges:
             yield from (pin for pin in _pinned(each.held, source) if _is_within(pin, ranges))

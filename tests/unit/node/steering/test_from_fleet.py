@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from ipaddress import IPv4Address, IPv6Address
 
+from egressway.model.slice_move import CLOSING_SECONDS
 from egressway.node.steering.desired import Owner, Pinned, Situation
 from egressway.node.steering.from_fleet import keeping, move_sources, owned, situation
 from egressway.wire.fleet import (
@@ -149,10 +150,15 @@ def test_word_about_another_move_is_not_enough():
     assert fleet.owners("b1") == BEFORE
 
 
-def test_after_the_deadline_nobody_waits_and_nothing_is_pinned():
-    late = told(moving()).seen_by("b1", now=NOW + 61)
+def test_when_a_source_has_closed_everything_nobody_waits_and_nothing_is_pinned():
+    over = NOW + 61 + CLOSING_SECONDS
+    late = told(moving()).seen_by("b1", now=over)
     assert late.pinned == ()
-    assert moving().owners("b1", now=NOW + 61) == AFTER
+    assert moving().owners("b1", now=over) == AFTER
+
+
+def test_connections_are_pinned_while_their_source_closes_them():
+    assert told(moving()).seen_by("b1", now=NOW + 61).pinned != ()
 
 
 def test_a_revoked_source_is_not_waited_for():
