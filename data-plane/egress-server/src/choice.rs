@@ -12,7 +12,7 @@ pub type Chosen = Result<PortLease, NoPort>;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum NoPort {
-    /// The pool has no address of the origin's family: fail closed (E13).
+    /// The pool has no address of the origin's family, or none that is this server's by now: fail closed (E13).
     NoneApplicable,
     /// Every applicable address is at its cap for this origin.
     AllFull,
@@ -33,7 +33,7 @@ pub fn choose(table: &PortTable, dialer: &Dialer, pool: &EgressPool, origin: Soc
     let mut addresses = applicable(pool, origin);
     let Some(first) = addresses.next() else { return Err(NoPort::NoneApplicable) };
     if addresses.next().is_none() {
-        return table.take(key(first, origin)).ok_or(NoPort::AllFull);
+        return table.take(key(first, origin)).ok_or_else(|| why_none(table, pool, origin));
     }
     let mut ranked: Vec<_> = applicable(pool, origin)
         .map(|address| {
@@ -44,7 +44,14 @@ pub fn choose(table: &PortTable, dialer: &Dialer, pool: &EgressPool, origin: Soc
         })
         .collect();
     ranked.sort_unstable_by_key(|(order, _)| *order);
-    ranked.into_iter().find_map(|(_, key)| table.take(key)).ok_or(NoPort::AllFull)
+    ranked.into_iter().find_map(|(_, key)| table.take(key)).ok_or_else(|| why_none(table, pool, origin))
+}
+
+/// A request may still hold the pool as it was before its addresses went to other servers: that is no lack of ports,
+/// and whoever has them now can be asked.
+pub fn why_none(table: &PortTable, pool: &EgressPool, origin: SocketAddr) -> NoPort {
+    let is_here = applicable(pool, origin).any(|address| table.has_share(address.ip));
+    if is_here { NoPort::AllFull } else { NoPort::NoneApplicable }
 }
 
 #[cfg(test)]
@@ -58,6 +65,18 @@ mod tests {
         let table = PortTable::new(Arc::default());
         table.own([pool.clone()].iter());
         table
+    }
+
+    #[test]
+    fn addresses_that_have_gone_elsewhere_are_not_called_full() {
+        let held = pool(&["192.0.2.1", "192.0.2.2"], 1);
+        let table = owner_of(&held);
+        let (dialer, origin) = (Dialer::default(), SocketAddr::from(([198, 51, 100, 1], 80)));
+        let leases = [choose(&table, &dialer, &held, origin), choose(&table, &dialer, &held, origin)];
+        assert!(leases.iter().all(Result::is_ok));
+        assert_eq!(choose(&table, &dialer, &held, origin).err(), Some(NoPort::AllFull));
+        table.own([].iter());
+        assert_eq!(choose(&table, &dialer, &held, origin).err(), Some(NoPort::NoneApplicable));
     }
 
     fn pool(ips: &[&str], cap: u32) -> Arc<EgressPool> {

@@ -4,7 +4,7 @@
 //! connection, a stream of another hostname's connection that covers this one, a new connection from the least used
 //! address, a place in the queue. Load never changes the pool, the family or the account.
 
-use crate::choice::{NoPort, applicable, choose, key};
+use crate::choice::{NoPort, applicable, choose, key, why_none};
 use crate::dial::Dialer;
 use crate::group::{Ages, Connector, Group, GroupKey, Idle, Opened, PooledH1, PooledH2, Reusable, Spoken};
 use crate::lane::{Grant, Lane, Waiting, Watcher};
@@ -476,11 +476,7 @@ impl<C: Connector> Acquisition<'_, C> {
     /// A port, unless others were here before.
     fn take_port(&mut self) -> Result<PortLease, NoPort> {
         if self.group.lane.is_blocked() && !self.has_had_turn {
-            return if applicable(&self.group.pool, self.group.key.origin).next().is_some() {
-                Err(NoPort::AllFull)
-            } else {
-                Err(NoPort::NoneApplicable)
-            };
+            return Err(why_none(&self.pool.ports, &self.group.pool, self.group.key.origin));
         }
         self.take_port_in_turn()
     }

@@ -176,6 +176,11 @@ impl PortTable {
         taken.map(|(port, cut)| PortLease { space, shares: self.shares.clone(), port, cut })
     }
 
+    /// Whether this server has a part of `ip` that it may open connections from.
+    pub fn has_share(&self, ip: IpAddr) -> bool {
+        self.shares.load().get(&ip).is_some_and(|share| !share.draining)
+    }
+
     /// Connections that are open for `key` now.
     pub fn live(&self, key: &EgressKey) -> u32 {
         let shard = self.shard(key).lock();
