@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+from contextlib import ExitStack
 
 import pytest
 
@@ -203,6 +204,22 @@ def test_a_port_that_another_program_holds_is_passed_over() -> None:
             connection = home.connections[0]
             assert (connection.peer_ip, connection.peer_port) == (dedicated, 20_001)
             assert plane.current(dedicated, home.port) == 1
+
+
+def test_a_long_row_of_ports_that_others_hold_is_passed_over() -> None:
+    dedicated = egress_ip()
+    with Origin(answering()) as home, ExitStack() as others:
+        for port in range(20_000, 20_100):
+            if port != 20_050:
+                other = others.enter_context(socket.socket())
+                other.bind((dedicated, port))
+                other.listen()
+        world = World()
+        pool = world.pool("p", address(dedicated, slices=((20_000, 20_099),)))
+        world.zone("a.example.com", origin(home.port), pool=pool)
+        with Plane(world) as plane:
+            assert fetch(plane.http, "a.example.com").status == 200
+            assert [each.peer_port for each in home.connections] == [20_050]
 
 
 def test_an_address_whose_ports_are_all_held_by_others_fails_closed() -> None:
