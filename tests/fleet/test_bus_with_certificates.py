@@ -6,17 +6,20 @@ import asyncio
 import subprocess
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import nats
 import nats.errors
 import pytest
 
+from egressway.bus import nats_names as names
 from egressway.bus.nats import NatsBus
 from egressway.identity.authority import Authority
 from egressway.identity.node_key import NodeKey
 from egressway.identity.tls import client_context
 from egressway.node.identity import Identity, IdentityFile
+from egressway.services.bus_start import node_client
 from tests.support.fleet_processes import Fleet, command, environment
 from tests.support.nats import NatsServer
 from tests.support.waiting import eventually
@@ -81,7 +84,7 @@ class Member:
         """How often the bus has said that it may not."""
         return sum("permissions violation" in str(error).lower() for error in self.errors)
 
-    async def connect(self) -> nats.NATS:
+    async def connect(self, **options: Any) -> nats.NATS:
         async def failed(error: Exception) -> None:
             self.errors.append(error)
 
@@ -91,6 +94,7 @@ class Member:
             allow_reconnect=False,
             connect_timeout=5,
             error_cb=failed,
+            **options,
         )
 
 
@@ -129,6 +133,30 @@ def test_server_does_not_publish_what_others_run(fleet, node):
     before = fleet.servers()["s1"]["revision"]
     asyncio.run(try_to_lead_others())
     assert member.refused() == 3
+    assert fleet.servers()["s1"]["revision"] == before
+
+
+def test_server_can_neither_empty_the_values_nor_have_them_sent_to_others(fleet, node):
+    member = Member(fleet.nats.url, identity_of(node.data))
+    held, answers = "$KV.egressway.held.s1", names.inbox(node_client("s1"))
+
+    async def try_to_reach_beyond_its_own() -> bytes | None:
+        client = await member.connect(inbox_prefix=answers)
+        forged = {"Egressway-Revision": "1000000"}
+        await client.publish(held, b"poison", headers=forged)
+        await client.publish(held, b"", headers={"Nats-Rollup": "all"})
+        await client.publish(
+            "$JS.API.DIRECT.GET.KV_egressway." + held, b"", reply="egressway.config.all"
+        )
+        async with asyncio.timeout(30):
+            while not member.refused():
+                await asyncio.sleep(0.02)
+        kept = await client.jetstream().get_msg(names.VALUES, subject="$KV.egressway.instance.s1")
+        await client.close()
+        return kept.data
+
+    before = fleet.servers()["s1"]["revision"]
+    assert asyncio.run(try_to_reach_beyond_its_own())
     assert fleet.servers()["s1"]["revision"] == before
 
 

@@ -123,9 +123,11 @@ class NatsBus:
 
     def is_denied(self, cls: str) -> bool:
         """See `Bus`."""
-        return self._connection.is_connected and names.live_config(cls) in denied(
-            self._connection.client
-        )
+        try:
+            client = self._connection.client
+        except nats.errors.ConnectionClosedError:
+            return False
+        return names.live_config(cls) in denied(client)
 
     # Back from the servers.
 
@@ -253,16 +255,18 @@ class NatsBus:
         made = self._made
         if made is None or cls == EVERYWHERE:
             return self._ask(call, seconds)
-        try:
-            if cls not in made:
+        if cls not in made:
+            try:
                 self._ask(self._make(cls))
-                made.add(cls)
+            except BaseException:
+                call.close()
+                raise
+            made.add(cls)
+        try:
             return self._ask(call, seconds)
         except Unavailable:
             made.discard(cls)  # the bus may have been replaced by an empty one
             raise
-        finally:
-            call.close()
 
     async def _make(self, cls: str) -> None:
         for stream in names.class_streams(cls, self._replicas):

@@ -29,6 +29,7 @@ from nats.js import JetStreamContext
 from egressway.bus import nats_names as names
 from egressway.bus.bus import BusError
 from egressway.bus.nats_client import client_for
+from egressway.wire.region_class import EVERYWHERE
 
 __all__ = ["Connection", "NatsUrl", "Watch"]
 
@@ -135,10 +136,12 @@ class Connection:
 
         nats-server 2.9 ends by a fault of its own when its leader is asked for a message of a stream
         that is just being made. A direct question has nobody to answer it until the stream is whole.
+        Values may not be asked for in this way; the stream that is asked instead is made after theirs.
         """
         if stream not in self._whole_streams:
+            asked = names.whole_stream(EVERYWHERE) if stream == names.VALUES else stream
             with suppress(nats.js.errors.NotFoundError):
-                await self.jetstream.get_msg(stream, subject="none", direct=True)
+                await self.jetstream.get_msg(asked, subject="none", direct=True)
             self._whole_streams.add(stream)
 
     async def store(

@@ -135,9 +135,16 @@ def report(server: str) -> str:
 
 
 def said_by(server: str, classes: Iterable[str]) -> tuple[str, ...]:
-    """All that a server ever publishes: its own words, and questions to streams it may read."""
-    questions = ("DIRECT.GET", "STREAM.MSG.GET")
-    readable = [VALUES, *(name(cls) for cls in classes for name in (config_stream, whole_stream))]
+    """All that a server ever publishes: its own words, and questions to streams it may read.
+
+    A direct question is answered with the message as it was stored, headers and all, wherever the asker
+    wants the answer to go: about the one stream that servers write to, nobody may ask in this way.
+    """
+    readable = [name(cls) for cls in classes for name in (config_stream, whole_stream)]
+    questions = [
+        ("STREAM.MSG.GET", VALUES),
+        *((each, stream) for stream in readable for each in ("DIRECT.GET", "STREAM.MSG.GET")),
+    ]
     return (
         acknowledgement(server),
         report(server),
@@ -146,8 +153,7 @@ def said_by(server: str, classes: Iterable[str]) -> tuple[str, ...]:
         *(
             f"$JS.{domain}API.{question}.{stream}{below}"
             for domain in ("", "*.")
-            for question in questions
-            for stream in readable
+            for question, stream in questions
             for below in ("", ".>")
         ),
     )
@@ -192,7 +198,8 @@ def _bucket(name: str, replicas: int, republish: RePublish | None) -> StreamConf
         storage=StorageType.FILE,
         num_replicas=replicas,
         allow_direct=True,
-        allow_rollup_hdrs=True,
+        # Whoever may write one key could empty the bucket with a header.
+        allow_rollup_hdrs=False,
         deny_delete=True,
         republish=republish,
     )

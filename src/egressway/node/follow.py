@@ -15,8 +15,8 @@ import logging
 import queue
 import threading
 import time
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -442,10 +442,9 @@ class Follower:
         state = self._running.state
         assert state is not None
         self._gate.before_going_on(state, self._sequence, change.revision)
-        if change.topology is not None:
-            # Before the ports are in force, who must not be disturbed by them has to be known.
-            self._handover.look_at(change.topology)
-        self._running.change(change, self._handover.waiting())
+        # Before the ports are in force, who must not be disturbed by them has to be known.
+        with self._looking_at(change.topology):
+            self._running.change(change, self._handover.waiting())
         self._sequence = message.sequence
         self._alarm, self._wants_whole = None, False
         self._unstaged.forget(change.revision)
@@ -505,9 +504,22 @@ class Follower:
     def _running_whole(self, state: FleetState) -> None:
         if self._running.state is not None:
             self._gate.before_going_on(self._running.state, self._sequence, state.revision)
-        self._handover.look_at(state.topology)
-        self._running.become(state)
+        with self._looking_at(state.topology):
+            self._running.become(state)
         self._running.wait_for(self._handover.waiting())
+
+    @contextmanager
+    def _looking_at(self, topology: Topology | None) -> Iterator[None]:
+        """What is refused changes nothing: the moves are those of what goes on running, too."""
+        before = self._running.state.topology if self._running.state is not None else None
+        if topology is not None:
+            self._handover.look_at(topology)
+        try:
+            yield
+        except BaseException:
+            if before is not None:
+                self._handover.look_at(before)
+            raise
 
     def _go_back(self) -> None:
         """Where the rollout does not permit what runs."""
@@ -564,6 +576,8 @@ class Follower:
 
     def _tell(self) -> None:
         """Of a move that the data plane has not taken, nobody must believe that it keeps it."""
+        if self._is_superseded:
+            return  # of this server the newer one speaks
         if self._running.is_brought:
             self._handover.close_overdue()
             self._handover.tell()

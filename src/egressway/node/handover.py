@@ -141,10 +141,10 @@ class Handover:
         """Close what is still open in ports whose time here is over.
 
         Called while the data plane runs what `look_at` was told last: ports that have come back are its
-        own again, and it leaves them alone.
+        own again, and it leaves them alone. Those on their way back are not its own yet, but will be.
         """
         now = self._now()
-        lasting = [move for move in self._outgoing if move.deadline > now]
+        lasting = [*self._incoming, *(move for move in self._outgoing if move.deadline > now)]
         over = [*self._ended, *(move for move in self._outgoing if move.deadline <= now)]
         self._ended = ()
         if over and (overdue := tuple(_without(_within(self._held(), over), lasting))):

@@ -188,6 +188,30 @@ def test_ports_that_come_back_keep_their_connections(control, full):
     assert open_at(full) == ALL
 
 
+def test_ports_that_are_on_their_way_back_keep_their_connections(control, full):
+    control.change(2, topology=half_moves(), pools=(HALF,))
+    full.runs(3)
+    back = move("fra-1-1", "ams-1-1", 20_005, 20_009, id="move-2")
+    control.change(3, topology=topology("ams-1-1", "fra-1-1", moves=(back,)), pools=(FULL,))
+    full.runs(4)
+    follows_one_more_change(control, full)
+    assert slices(full) == [(20_000, 20_004)], "the other one has not told yet"
+    assert open_at(full) == ALL
+
+
+def test_a_refused_change_closes_nothing(control, full):
+    control.change(2, topology=half_moves(), pools=(HALF,))
+    full.runs(3)
+    overlapping = held_by(("ams-1-1", 20_000, 20_009), ("fra-1-1", 20_005, 20_019))
+    control.change(3, topology=topology("ams-1-1", "fra-1-1"), pools=(overlapping,))
+    eventually(lambda: full.follower.state.alarm)
+    after = fleet(5, topology=half_moves(), pools=(HALF,))
+    control.whole(after)
+    full.runs(5)
+    follows_one_more_change(control, full)
+    assert open_at(full) == ALL
+
+
 def test_a_move_that_goes_on_in_parts_closes_nothing(control, full):
     control.change(2, topology=half_moves(), pools=(HALF,))
     full.runs(3)
