@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from typing import Literal
 
 import msgspec
@@ -87,7 +89,8 @@ def test_a_download_goes_on_when_its_port_has_left(what_leaves: str) -> None:
         assert home.connections[0].closed.wait(10)
 
 
-def test_a_tunnel_goes_on_when_its_port_has_left() -> None:
+@contextmanager
+def tunnel_whose_port_has_left() -> Iterator[tuple[Origin, Plane, H1Client]]:
     with (
         Origin(byte_echo) as home,
         Plane(world_of(home, egress_ip())) as plane,
@@ -97,6 +100,11 @@ def test_a_tunnel_goes_on_when_its_port_has_left() -> None:
         assert client.reader.read_response_head().status == 101
         plane.world.pool("p", address(egress_ip()))
         plane.apply()
+        yield home, plane, client
+
+
+def test_a_tunnel_goes_on_when_its_port_has_left() -> None:
+    with tunnel_whose_port_has_left() as (_, plane, client):
         for word in (b"still", b"there"):
             client.send(word)
             assert client.reader.read_exactly(len(word)) == word
@@ -254,15 +262,7 @@ def test_a_download_whose_port_has_left_ends_when_it_is_cut() -> None:
 
 
 def test_a_silent_tunnel_whose_port_has_left_ends_when_it_is_cut() -> None:
-    with (
-        Origin(byte_echo) as home,
-        Plane(world_of(home, egress_ip())) as plane,
-        H1Client(plane.http) as client,
-    ):
-        client.send(head_bytes("GET /chat HTTP/1.1", OPENING))
-        assert client.reader.read_response_head().status == 101
-        plane.world.pool("p", address(egress_ip()))
-        plane.apply()
+    with tunnel_whose_port_has_left() as (home, plane, client):
         assert plane.native.cut(rows(plane)) == 1
         eventually(lambda: held(plane, everything=True) == {})
         assert home.connections[0].closed.wait(10)

@@ -6,6 +6,7 @@ import asyncio
 import json
 import ssl
 from contextlib import suppress
+from typing import Any
 
 import nats
 import nats.errors
@@ -66,18 +67,9 @@ def confined_key(fleet, nodes, authority) -> bytes:
 class Thief(Member):
     """Has stolen a certificate and read our code: it is answered where it may hear answers."""
 
-    async def connect(self) -> nats.NATS:
-        async def failed(error: Exception) -> None:
-            self.errors.append(error)
-
-        return await nats.connect(
-            self._url,
-            tls=self._context,
-            allow_reconnect=False,
-            connect_timeout=5,
-            error_cb=failed,
-            inbox_prefix=names.inbox(node_client(self.server)),
-        )
+    async def connect(self, **options: Any) -> nats.NATS:
+        answers = names.inbox(node_client(self.server))
+        return await super().connect(inbox_prefix=answers, **options)
 
     @classmethod
     def of(cls, fleet: Fleet, node: NodeProcess) -> Thief:

@@ -26,7 +26,7 @@ from egressway.bus import nats_names as names
 from egressway.bus.bus import Cancel, ConfigMessage, Conflict, Position, Unavailable, Value, Whole
 from egressway.bus.dispatcher import Dispatcher
 from egressway.bus.nats_client import denied
-from egressway.bus.nats_connection import Connection, NatsUrl, Watch
+from egressway.bus.nats_connection import Connection, NatsUrl, Watch, make_stream
 from egressway.bus.nats_watches import ConfigWatch, ValueWatch, last_message
 from egressway.bus.nats_wholes import get_whole, last_whole, put_whole
 from egressway.wire.acknowledgement import Acknowledgement, decode, encode
@@ -41,7 +41,6 @@ _MOST_CANCELS: Final = 10
 _CLOSE_SECONDS: Final = 1.0
 _CANCEL_SECONDS: Final = 0.2
 _ANOTHER_IS_LAST: Final = 10_071
-_STREAM_IS_OTHERWISE: Final = 10_058
 _log = logging.getLogger(__name__)
 T = TypeVar("T")
 
@@ -270,11 +269,7 @@ class NatsBus:
 
     async def _make(self, cls: str) -> None:
         for stream in names.class_streams(cls, self._replicas):
-            try:
-                await self._connection.jetstream.add_stream(stream)
-            except nats.js.errors.APIError as refusal:
-                if refusal.err_code != _STREAM_IS_OTHERWISE:
-                    raise
+            await make_stream(self._connection.jetstream, stream)
 
     def _send(self, subject: str, content: bytes) -> None:
         async def send() -> None:

@@ -25,13 +25,14 @@ from nats.aio.client import Client
 from nats.aio.msg import Msg
 from nats.aio.subscription import Subscription
 from nats.js import JetStreamContext
+from nats.js.api import StreamConfig
 
 from egressway.bus import nats_names as names
 from egressway.bus.bus import BusError
 from egressway.bus.nats_client import client_for
 from egressway.wire.region_class import EVERYWHERE
 
-__all__ = ["Connection", "NatsUrl", "Watch"]
+__all__ = ["Connection", "NatsUrl", "Watch", "make_stream"]
 
 CONNECT_SECONDS: Final = 2
 ATTEMPT_SECONDS: Final = 8.0
@@ -127,9 +128,12 @@ class Connection:
     @property
     def jetstream(self) -> JetStreamContext:
         """Of the domain that the URL names."""
+        return self._jetstream_of(self.client)
+
+    def _jetstream_of(self, client: Client) -> JetStreamContext:
         if self._url.domain is None:
-            return self.client.jetstream(timeout=ANSWER_SECONDS)
-        return self.client.jetstream(domain=self._url.domain, timeout=ANSWER_SECONDS)
+            return client.jetstream(timeout=ANSWER_SECONDS)
+        return client.jetstream(domain=self._url.domain, timeout=ANSWER_SECONDS)
 
     async def await_stream(self, stream: str) -> None:
         """Raises `NoRespondersError` while there is no such stream, or only half of it.
@@ -259,20 +263,13 @@ class Connection:
 
     async def _make_streams(self) -> bool:
         """A server that has just started may not answer about streams yet."""
-        domain, seconds = self._url.domain, ANSWER_SECONDS
-        client = self._client
-        jetstream = (
-            client.jetstream(domain=domain, timeout=seconds)
-            if domain
-            else client.jetstream(timeout=seconds)
-        )
+        jetstream = self._jetstream_of(self._client)
         for stream in names.streams(self._url.replicas):
             try:
-                await jetstream.add_stream(stream)
+                await make_stream(jetstream, stream)
             except nats.js.errors.APIError as refusal:
-                if refusal.err_code != _STREAM_IS_OTHERWISE:
-                    _log.error("the stream %s cannot be made: %s", stream.name, refusal)
-                    return False
+                _log.error("the stream %s cannot be made: %s", stream.name, refusal)
+                return False
             except (nats.errors.Error, TimeoutError) as failure:
                 _log.warning("the stream %s cannot be made yet: %s", stream.name, failure)
                 return False
@@ -305,6 +302,15 @@ class Connection:
 
 _STREAM_IS_OTHERWISE: Final = 10058
 """A stream of this name exists with other settings, which are its operator's choice."""
+
+
+async def make_stream(jetstream: JetStreamContext, stream: StreamConfig) -> None:
+    """As it is, where there is none of this name. Raises what NATS refuses or fails with."""
+    try:
+        await jetstream.add_stream(stream)
+    except nats.js.errors.APIError as refusal:
+        if refusal.err_code != _STREAM_IS_OTHERWISE:
+            raise
 
 
 def _spread(seconds: float) -> float:

@@ -313,8 +313,11 @@ class Follower:
         own = self._own_class()
         if own != self._cls:
             _log.info("this server reads the configuration of class %s now", own)
-            self._cls, self._has_begun = own, False
-            self._inbox.close()
+            self._begin_with(own)
+
+    def _begin_with(self, cls: str) -> None:
+        self._cls, self._has_begun = cls, False
+        self._inbox.close()
 
     def _look_for_class(self) -> None:
         """A server that is shut out from its class may be in another one by now.
@@ -336,8 +339,7 @@ class Follower:
             cls = self._class_in(content.topology)
             if cls != self._cls:
                 _log.warning("this server may not read class %s any more, but %s", self._cls, cls)
-                self._cls, self._has_begun = cls, False
-                self._inbox.close()
+                self._begin_with(cls)
                 return
         if content is None or last is None or content.revision < last.revision:
             self._wants_whole = True
